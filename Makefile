@@ -1,0 +1,39 @@
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/lowres-stilts
+
+.PHONY: quickstart test test-all lint bench clean
+
+quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing downloaded from a hub
+	$(RUN) run configs/quickstart.yaml -o runs/quickstart --resume
+
+test: $(VENV)/.dev  ## the fast suite
+	$(VENV)/bin/pytest -m "not slow"
+
+test-all: $(VENV)/.dev  ## everything, the small recipes of every task included
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry src
+
+bench: $(VENV)/.dev  ## speed and memory against peers
+	$(VENV)/bin/python benchmarks/training.py --quick
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowres-stilts needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.starter: $(VENV)/bin/python pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --editable '.[starter]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.starter
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,48 @@
+"""The `lowres-stilts` command and how its errors look."""
+
+import sys
+
+import typer
+
+from lowres_stilts import __version__
+from lowres_stilts.cli.run import run_command
+from lowres_stilts.cli.tasks import tasks_command
+from lowres_stilts.errors import LowresStiltsError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lowres-stilts",
+    help="English intermediate-task training for low-resource languages on one consumer GPU.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run_command)
+app.command("tasks")(tasks_command)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show it."),
+) -> None:
+    """English intermediate-task training for low-resource languages on one consumer GPU."""
+
+
+def main() -> None:
+    """Entry point; a user's mistake is one line on standard error and exit code 1 or 2."""
+    try:
+        app()
+    except LowresStiltsError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; go on with --resume", err=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,48 @@
+"""`lowres-stilts run`: all phases of a recipe."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7"
+
+
+def run_command(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The run folder; runs/NAME by default.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the recipe; the value is YAML."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of a table.")] = False,
+) -> None:
+    """Trains the intermediate and the target phase, and evaluates zero-shot in every language."""
+    from lowres_stilts.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    folder = output or Path("runs") / loaded.name
+
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+    from lowres_stilts.pipeline import run
+
+    results = run(loaded, folder, resume=resume)
+    if as_json:
+        typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from lowres_stilts.evaluation.table import transfer_table
+
+    console = Console()
+    console.print(transfer_table(results))
+    typer.echo(f"results: {folder / 'results.json'}")
+
+
+run_command.__doc__ = f"{run_command.__doc__}\n\n{EXAMPLE}"

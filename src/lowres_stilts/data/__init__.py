@@ -1,0 +1,1 @@
+"""Where examples come from: strict readers of files and the offline starter data."""

@@ -1,0 +1,1 @@
+"""The frozen encoder: found, quantized, loaded."""

@@ -1,0 +1,130 @@
+"""Loads an encoder of the XLM-R family, frozen and quantized by bitsandbytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
+
+from lowres_stilts.encoder.quantize import keep_weights_unpacked, quantize_word_embeddings
+from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
+from lowres_stilts.errors import EncoderError
+
+Quantize = Literal["none", "int8", "nf4"]
+Compute = Literal["float32", "bf16"]
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+MODEL_TYPES = ("xlm-roberta", "xlm-roberta-xl", "bert")
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+"""A frozen encoder learns nothing from its own noise, and drawing it is half of a CPU step."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder without head or pooler, and its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: Tokenizer
+    base_id: str
+    """The Hub's name of the model; the starter is its rounding of `intfloat/multilingual-e5-small`."""
+    pad_id: int
+    device: torch.device
+    dtype: torch.dtype
+    """Of its hidden states."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the hidden states."""
+        return int(self.model.config.hidden_size)
+
+
+def load_encoder(
+    model_id: str,
+    *,
+    revision: str | None = None,
+    quantize: Quantize = "nf4",
+    embeddings: Literal["none", "int8"] = "int8",
+    compute: Compute = "bf16",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> Encoder:
+    """Loads an encoder with all its weights frozen.
+
+    Args:
+        model_id: a Hugging Face id, a local folder, or `starter:multilingual-minilm`.
+        revision: a branch, tag or commit of the Hub repository.
+        quantize: how bitsandbytes stores the linear layers; `nf4` with double quantization as in QLoRA
+            (Dettmers et al. 2023, arXiv:2305.14314, section 3).
+        embeddings: how bitsandbytes stores the word embeddings.
+        compute: the type of activations and of all weights that are not quantized.
+        device: `auto` takes CUDA where there is one.
+
+    Raises:
+        EncoderError: the model cannot be found or loaded, or is of another family.
+    """
+    place = _device(device)
+    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
+    dtype = DTYPES[compute]
+    try:
+        config = AutoConfig.from_pretrained(path, revision=revision)
+        if config.model_type not in MODEL_TYPES:
+            raise EncoderError(
+                f"model.id: {model_id} is a {config.model_type} model; this project takes {', '.join(MODEL_TYPES)}"
+            )
+        model = AutoModel.from_pretrained(
+            path,
+            revision=revision,
+            add_pooling_layer=False,
+            quantization_config=_quantization(quantize, dtype),
+            dtype=dtype,
+            device_map={"": place} if place.type == "cuda" else None,
+            # Masked SDPA's backward is slow on CPUs; eager attention is 1.3x faster there.
+            attn_implementation="eager" if place.type == "cpu" else "sdpa",
+            **NO_DROPOUT,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise EncoderError(_not_found(model_id, error)) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise EncoderError(f"model.id: {model_id} has no fast tokenizer")
+    if embeddings == "int8":
+        quantize_word_embeddings(model, place)
+    keep_weights_unpacked(model)
+    model.requires_grad_(requires_grad=False)
+    base_id = BASE_ID if model_id == STARTER_ID else model_id
+    pad_id = model.config.pad_token_id
+    return Encoder(model.eval(), tokenizer.backend_tokenizer, base_id, pad_id, place, dtype)
+
+
+def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EncoderError("model.device: no CUDA device here; set model.device to cpu or auto")
+    cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    return torch.device("cuda", 0) if cuda else torch.device("cpu")
+
+
+def _quantization(quantize: Quantize, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+    if quantize == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return BitsAndBytesConfig(load_in_8bit=True) if quantize == "int8" else None
+
+
+def _not_found(model_id: str, error: Exception) -> str:
+    if model_id.startswith("starter:"):
+        return f"model.id: there is no starter model {model_id!r}; the one there is is {STARTER_ID!r}"
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    kind = "folder" if Path(model_id).is_dir() else "Hugging Face model"
+    return f"model.id: the {kind} {model_id} cannot be loaded: {reason}"
+
+
+def weights_bytes(model: nn.Module) -> int:
+    """Bytes of all parameters and buffers as they are stored, quantization constants left out."""
+    stored = [*model.parameters(), *model.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in stored)

@@ -1,0 +1,33 @@
+"""The error tree: each message says what was wrong, where, and what to do next."""
+
+
+class LowresStiltsError(Exception):
+    """Anything that a user can mend; the command line prints it in one line."""
+
+    exit_code = 1
+
+
+class UsageError(LowresStiltsError):
+    """The command or its recipe asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe has a wrong key or value."""
+
+
+class DataError(LowresStiltsError):
+    """A data file is missing, malformed or does not fit its task."""
+
+
+class EncoderError(LowresStiltsError):
+    """The encoder cannot be found, loaded or quantized."""
+
+
+class RunError(LowresStiltsError):
+    """A run folder cannot be started, resumed or written."""
+
+
+class TrainingError(LowresStiltsError):
+    """Training cannot go on, for instance because the loss is not a number."""

@@ -1,0 +1,1 @@
+"""Predictions, official metrics with intervals, the transfer table."""

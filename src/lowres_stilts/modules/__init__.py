@@ -1,0 +1,1 @@
+"""Stackable modules over the frozen encoder, and the heads that use them."""

@@ -1,0 +1,103 @@
+"""The run folder: where everything of a run is, and who may write there."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lowres_stilts.errors import RunError, UsageError
+from lowres_stilts.recipe.load import dump_recipe
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.storage import locked, storage_errors, write_json, write_text
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as resolved when the run began."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def results_file(self) -> Path:
+        """There when the run is finished."""
+        return self.path / "results.json"
+
+    def phase(self, name: str) -> Path:
+        """Checkpoint and module of one phase."""
+        return self.path / "phases" / name
+
+    def predictions(self, arm: str, task: str, split: str, language: str) -> Path:
+        """Predictions in XTREME's submission format; those of the baseline in a folder of their own."""
+        return self.path / arm / task / f"{split}-{language}.tsv"
+
+    def results(self) -> dict[str, Any] | None:
+        """The results of a finished run."""
+        if not self.results_file.exists():
+            return None
+        results: dict[str, Any] = json.loads(self.results_file.read_text(encoding="utf-8"))
+        return results
+
+    def finish(self, results: dict[str, Any]) -> None:
+        """Writes the results; from then on the run is finished."""
+        write_json(self.results_file, results)
+
+    def log(self, event: str, **details: Any) -> None:
+        """Adds a line to `log.jsonl`."""
+        entry = {"time": round(time.time(), 3), "event": event, **details}
+        path = self.path / "log.jsonl"
+        with storage_errors(path), path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]:
+    """Starts a run in a new or empty folder, or goes on with the one that is there.
+
+    Raises:
+        UsageError: the folder is taken and `resume` is not set, or it holds a run of another recipe.
+        RunError: another process works in it, or it cannot be written.
+    """
+    folder = RunFolder(path)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; name a folder with -o")
+    taken = path.is_dir() and any(item.name != ".lock" for item in path.iterdir())
+    if taken and not resume:
+        raise UsageError(f"{path} exists already; go on with --resume, or choose another folder with -o")
+    if taken and not folder.recipe.exists():
+        raise UsageError(f"{path} has files but no run; choose another folder with -o")
+    if taken:
+        _require_same(folder.recipe, recipe)
+    with locked(path):
+        if not folder.recipe.exists():
+            write_text(folder.recipe, dump_recipe(recipe))
+        yield folder
+
+
+def _require_same(path: Path, recipe: Recipe) -> None:
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: cannot be read; start the run anew in another folder") from error
+    now = yaml.safe_load(dump_recipe(recipe))
+    if difference := _difference(before, now, ""):
+        raise UsageError(f"{path}: the run was started with another {difference}; choose another folder with -o")
+
+
+def _difference(before: Any, now: Any, key: str) -> str:
+    """The first key whose values differ, with both."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*before, *(name for name in now if name not in before)]:
+            if found := _difference(before.get(name), now.get(name), f"{key}.{name}".lstrip(".")):
+                return found
+        return ""
+    return "" if before == now else f"{key} ({before!r}, now {now!r})"

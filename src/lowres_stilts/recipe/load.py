@@ -1,0 +1,91 @@
+"""From a YAML file and `--set` overrides to a recipe, with errors that name key and line."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lowres_stilts.errors import RecipeError
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.yaml_lines import Key, parse_yaml, read_yaml
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads and checks a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=value` with YAML values, applied in order.
+
+    Raises:
+        RecipeError: anything is wrong; the message has the key, and the line of the file.
+    """
+    values, lines = read_yaml(path)
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}:1: a recipe is a mapping of keys to values")
+    places = {key: f"{path}:{line}" for key, line in lines.items()}
+    for override in overrides:
+        places |= _apply(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_message(error, places, str(path))) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML, defaults included, so that it reads the same when they change."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _apply(values: dict[str, Any], override: str) -> dict[Key, str]:
+    name, separator, text = override.partition("=")
+    keys = tuple(name.strip().split("."))
+    if not separator or not all(keys):
+        raise RecipeError(f"--set {override}: expected key=value, for instance seed=7 or target.train.epochs=1")
+    value, lines = parse_yaml(text, f"--set {override}")
+    place = values
+    for key in keys[:-1]:
+        if not isinstance(place.setdefault(key, {}), dict):
+            raise RecipeError(f"--set {override}: {key} is not a mapping")
+        place = place[key]
+    place[keys[-1]] = value
+    return {(*keys, *key): f"--set {override}" for key in lines}
+
+
+def _message(error: ValidationError, places: dict[Key, str], source: str) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    known = [key for key in _prefixes(first["loc"]) if key in places]
+    # pydantic puts names of union members into `loc`; the recipe's own keys are those with a place.
+    key = first["loc"] if first["type"] in {"missing", "extra_forbidden"} else (known or [()])[0]
+    place = places[known[0]] if known else source
+    name = ".".join(map(str, key))
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "unknown key" + _suggestion(first["loc"])
+    elif first["type"] == "missing":
+        reason = "missing key"
+    elif first["type"] != "value_error":
+        reason = f"{reason}, found {first['input']!r}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place}: {name + ': ' if name else ''}{reason}{more}"
+
+
+def _prefixes(key: tuple[int | str, ...]) -> list[Key]:
+    return [key[:length] for length in range(len(key), -1, -1)]
+
+
+def _suggestion(key: tuple[int | str, ...]) -> str:
+    """Names the key that was probably meant, or those that there are."""
+    model: Any = Recipe
+    for part in key[:-1]:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        options = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+    names = list(model.model_fields) if model is not None else []
+    if close := difflib.get_close_matches(str(key[-1]), names, n=1):
+        return f"; did you mean {close[0]!r}?"
+    return f"; the keys here are {', '.join(names)}" if names else ""

@@ -1,0 +1,196 @@
+"""The fields of a recipe. It stays at the edge: the pipeline unpacks it into plain arguments."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Split = Literal["train", "dev", "test"]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """A part of a recipe: unknown keys are errors and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSettings(Settings):
+    """The frozen encoder."""
+
+    id: str
+    """A Hugging Face id, a local folder, or `starter:multilingual-minilm`."""
+    revision: str | None = None
+    """A branch, tag or commit of the Hub repository."""
+    quantize: Literal["none", "int8", "nf4"] = "nf4"
+    """How bitsandbytes stores the linear layers: NF4 with double quantization, LLM.int8, or not at all."""
+    embeddings: Literal["none", "int8"] = "int8"
+    """How bitsandbytes stores the word embeddings, most of a multilingual encoder's weights."""
+    compute: Literal["float32", "bf16"] = "bf16"
+    """The type of activations and of the weights that are not quantized."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to run; `auto` takes CUDA where there is one."""
+    head: Literal["library", "mean"] = "library"
+    """`library`: what the Auto class has (dense, tanh, projection on `<s>`). `mean`: mean pooling, one layer."""
+
+
+class DataSettings(Settings):
+    """Where examples come from."""
+
+    source: Literal["xtreme", "starter", "files"] = "xtreme"
+    """`xtreme`: XTREME's download folder; `starter`: the offline package; `files`: paths named below."""
+    dir: Path | None = None
+    """The data folder, relative to the working directory."""
+    files: dict[str, dict[Split, str | list[str]]] = {}
+    """Paths that replace a task's own, per split, below `dir`; `{lang}` stands for the language."""
+
+    @model_validator(mode="after")
+    def _needs_dir(self) -> Self:
+        if self.source == "xtreme" and self.dir is None:
+            raise ValueError("source xtreme needs dir, the folder that XTREME's download script filled")
+        return self
+
+
+class CustomTask(Settings):
+    """A task of the user's own, with its files under `data.files`."""
+
+    family: Literal["classification", "multiple_choice", "tagging", "retrieval"]
+    """How it is encoded and which head it gets."""
+    languages: Annotated[list[str], Field(min_length=1)]
+    """Languages of its test split."""
+    labels: list[str] = []
+    """The labels of a classification or the tags of a tagging task."""
+    pair: bool = False
+    """Whether a classification has two texts, `text` and `text_pair`."""
+    max_length: Positive = 128
+    """Most tokens of one sequence."""
+
+    @model_validator(mode="after")
+    def _needs_labels(self) -> Self:
+        if self.family in {"classification", "tagging"} and len(set(self.labels)) < 2:
+            raise ValueError(f"a {self.family} task needs at least two labels")
+        return self
+
+
+class ModuleSettings(Settings):
+    """The small module that a phase trains."""
+
+    kind: Literal["lora"] = "lora"
+    """LoRA, through PEFT (Hu et al. 2021, arXiv:2106.09685)."""
+    rank: Positive = 16
+    """Rank of the update."""
+    alpha: Annotated[float, Field(gt=0)] = 32
+    """The update is scaled by `alpha / rank`."""
+    targets: Literal["all-linear", "attention"] | list[str] = "all-linear"
+    """Which linear layers of the encoder get an update: a group, or the ends of module names."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout on LoRA's input. It takes up to half of a CPU step; the head has its own."""
+
+
+class TrainSettings(Settings):
+    """How a phase is trained."""
+
+    epochs: Positive = 3
+    """Passes over the training examples."""
+    lr: Annotated[float, Field(gt=0)] = 3e-4
+    """Peak learning rate of the module."""
+    head_lr: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate of the head; the module's where it is not given."""
+    tokens_per_batch: Positive = 4096
+    """Most tokens of a batch, padding counted in."""
+    accumulate: Positive = 1
+    """Batches per update."""
+    warmup: Share = 0.1
+    """Share of the updates over which the rate rises; then it falls linearly to zero."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """AdamW's decay."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    limit: Positive | None = None
+    """Train on this many examples, drawn with the recipe's seed."""
+    dev_limit: Positive | None = None
+    """Use the first n dev examples for early stopping."""
+    max_length: Positive | None = None
+    """Most tokens of one sequence; the task's own where it is not given."""
+    evaluate_every: Positive | None = None
+    """Updates between two looks at the English dev set; once an epoch where it is not given."""
+    patience: Positive | None = None
+    """Stop after this many looks without a better score; the best module is kept in any case."""
+    checkpoint_every: Positive = 50
+    """Updates between two checkpoints."""
+    gradient_checkpointing: bool = False
+    """Compute activations twice to save memory."""
+
+
+class IntermediateSettings(Settings):
+    """The first training phase, on English."""
+
+    tasks: Annotated[list[str], Field(min_length=1, max_length=1)]
+    """The intermediate task. (A list, since several are to come.)"""
+    module: ModuleSettings = ModuleSettings()
+    train: TrainSettings = TrainSettings(epochs=1)
+
+
+class TargetSettings(Settings):
+    """The second training phase, on the target task in English; a retrieval target has none."""
+
+    task: str
+    transfer: Literal["stack", "continue", "none"] = "stack"
+    """`stack`: a new module over the frozen intermediate one; `continue`: train that one on; `none`: neither."""
+    module: ModuleSettings = ModuleSettings(rank=8, alpha=16)
+    train: TrainSettings = TrainSettings()
+
+
+class RetrievalSettings(Settings):
+    """How a sentence becomes one vector."""
+
+    layer: int = -1
+    """Index into `hidden_states`: 0 is the embedding output, -1 the last layer."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """Mean over tokens, or the first token."""
+    prefix: str = ""
+    """Put before every sentence; E5 models want `"query: "`."""
+
+
+class EvaluateSettings(Settings):
+    """Zero-shot evaluation in the languages of the target."""
+
+    languages: Literal["all"] | list[str] = "all"
+    """`all` takes every language of the task that the data folder has."""
+    split: Literal["dev", "test"] = "test"
+    limit: Positive | None = None
+    """The first n examples of each language; the results say so."""
+    baseline: bool = True
+    """Also run the target without the intermediate phase, and report the gain over it."""
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples behind each 95% interval."""
+    tokens_per_batch: Positive = 4096
+    retrieval: RetrievalSettings = RetrievalSettings()
+
+
+class Recipe(Settings):
+    """One run: an encoder, two phases, an evaluation."""
+
+    name: str
+    """Names the run."""
+    model: ModelSettings
+    data: DataSettings
+    tasks: dict[str, CustomTask] = {}
+    """Tasks of the user's own, beside the registry's."""
+    intermediate: IntermediateSettings | None = None
+    target: TargetSettings
+    evaluate: EvaluateSettings = EvaluateSettings()
+    seed: int = 13
+    """Order of the batches, initial weights, dropout and resampling."""
+
+    @model_validator(mode="after")
+    def _transfer_fits(self) -> Self:
+        if self.target.transfer != "none" and self.intermediate is None:
+            raise ValueError(
+                f"target.transfer is {self.target.transfer!r} but there is no intermediate phase; "
+                "add one or set transfer: none"
+            )
+        if self.target.transfer == "continue" and "module" in self.target.model_fields_set:
+            raise ValueError("target.transfer continue trains the intermediate module on: remove target.module")
+        return self

@@ -1,0 +1,98 @@
+"""Files on disk: written whole or not at all, cached by content, locked by one process."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lowres_stilts.errors import RunError
+
+
+def cache_dir() -> Path:
+    """The user's cache folder: `LOWRES_STILTS_CACHE`, else `$XDG_CACHE_HOME/lowres-stilts`."""
+    if explicit := os.environ.get("LOWRES_STILTS_CACHE"):
+        return Path(explicit)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "lowres-stilts"
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns a full disk or an unwritable folder into a `RunError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"cannot write {path}: {reason}; what was written before is intact, so free some space "
+            "or choose another folder and go on with --resume"
+        ) from error
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary sibling, then renames it to `path` in one step.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written; `path` keeps its former content.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            write(temporary)
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    write_file(path, lambda temporary: temporary.write_bytes(text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_folder(path: Path, fill: Callable[[Path], object]) -> Path:
+    """Lets `fill` write into a temporary sibling folder that then becomes `path`, once.
+
+    A folder that another process completed meanwhile is kept and the work thrown away.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            temporary.chmod(0o755)
+            fill(temporary)
+            if not path.exists():
+                temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds `folder` for this process; the lock of a process that died is free.
+
+    Raises:
+        RunError: another living process holds it.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / ".lock").open("a")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder} is in use by another process; wait for it or stop it") from None
+        yield

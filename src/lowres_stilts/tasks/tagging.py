@@ -1,0 +1,80 @@
+"""Tagging: one tag per word, carried by the word's first piece."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lowres_stilts.data.examples import TaggedSentence
+from lowres_stilts.data.readers import Record, read_conll, read_jsonl
+from lowres_stilts.tasks.features import UNLABELLED, Features, pack
+from lowres_stilts.tasks.task import Task
+from lowres_stilts.text.encode import encode_words
+
+
+def read_tagged(path: Path, task: Task) -> Iterator[TaggedSentence]:
+    """Sentences of a CoNLL file or of JSON lines with `tokens` and `tags`."""
+    records = read_jsonl(path) if path.suffix == ".jsonl" else read_conll(path)
+    for record in records:
+        yield _sentence(record, task)
+
+
+def _sentence(record: Record, task: Task) -> TaggedSentence:
+    tokens, tags = record.fields.get("tokens"), record.fields.get("tags")
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(t, str) and t for t in tokens):
+        raise record.error("field 'tokens' must be a list of words")
+    if tags is None:
+        return TaggedSentence(tuple(tokens), None)
+    if not isinstance(tags, list) or len(tags) != len(tokens):
+        raise record.error(f"field 'tags' must be a list of {len(tokens)} tags, one for each token")
+    for offset, tag in enumerate(tags):
+        if tag not in task.labels:
+            line = record.line if record.path.suffix == ".jsonl" else record.line + offset
+            place = Record(record.path, line, {})
+            raise place.error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
+    return TaggedSentence(tuple(tokens), tuple(tags))
+
+
+class Tagging:
+    """One sequence per window of a sentence; the head scores the tags of every token."""
+
+    per_token = True
+
+    def outputs(self, task: Task) -> int:
+        """One per tag."""
+        return len(task.labels)
+
+    def encode(
+        self, task: Task, examples: Sequence[TaggedSentence], tokenizer: Tokenizer, max_length: int
+    ) -> Features:
+        """Windows that hold every word once; labels stand at the words' first pieces."""
+        number = {label: index for index, label in enumerate(task.labels)}
+        windows_of = encode_words(tokenizer, [example.words for example in examples], max_length)
+        labels: list[int] = []
+        first_pieces: list[bool] = []
+        for example, windows in zip(examples, windows_of, strict=True):
+            tags = iter(example.tags or ())
+            for window in windows:
+                starts = set(window.first_pieces)
+                for position in range(len(window.ids)):
+                    first_pieces.append(position in starts)
+                    tag = next(tags, None) if position in starts else None
+                    labels.append(UNLABELLED if tag is None else number[tag])
+        return pack([[window.ids for window in windows] for windows in windows_of], labels, first_pieces)
+
+    def decode(
+        self, task: Task, features: Features, index: int, scores: NDArray[np.float32]
+    ) -> tuple[str, ...]:
+        """A tag for every word."""
+        tags = []
+        for row, sequence in enumerate(range(features.examples[index], features.examples[index + 1])):
+            start, end = features.sequences[sequence], features.sequences[sequence + 1]
+            best = scores[row, : end - start].argmax(axis=-1)
+            tags += [task.labels[label] for label in best[features.first_pieces[start:end]]]
+        return tuple(tags)
+
+    def gold(self, example: TaggedSentence) -> tuple[str, ...] | None:
+        """The tags."""
+        return example.tags

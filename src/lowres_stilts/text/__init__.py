@@ -1,0 +1,1 @@
+"""Text to token ids and tags back to words, the same for training and for inference."""

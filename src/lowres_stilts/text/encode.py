@@ -1,0 +1,85 @@
+"""Token ids of texts, text pairs and sentences that come as words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class WordWindow:
+    """Part of a sentence that fits the encoder: ids `[length]` and the place of each word's first piece."""
+
+    ids: list[int]
+    first_pieces: list[int]
+
+
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[tuple[str, str | None]], max_length: int
+) -> list[list[int]]:
+    """Token ids with special tokens; of a pair the longer text is cut first.
+
+    Args:
+        tokenizer: the encoder's fast tokenizer.
+        texts: `(text, None)` or `(text, text_pair)`.
+        max_length: most tokens of one sequence, special tokens counted in.
+    """
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length, strategy="longest_first")
+    inputs = [first if second is None else (first, second) for first, second in texts]
+    return [encoding.ids for encoding in tokenizer.encode_batch(inputs)]
+
+
+def encode_words(
+    tokenizer: Tokenizer, sentences: Sequence[Sequence[str]], max_length: int
+) -> list[list[WordWindow]]:
+    """Windows of at most `max_length` tokens that hold every word of every sentence exactly once.
+
+    The first piece of a word carries its tag. A word without pieces (a control character, say) gets the
+    unknown token, and a word longer than a window keeps its first pieces, so that no word goes untagged.
+    """
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    encodings = tokenizer.encode_batch(sentences, is_pretokenized=True, add_special_tokens=False)
+    before, after = _special_tokens(tokenizer)
+    unknown = tokenizer.token_to_id("<unk>")
+    room = max_length - len(before) - len(after)
+    windows = []
+    for words, encoding in zip(sentences, encodings, strict=True):
+        pieces: list[list[int]] = [[] for _ in words]
+        for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            if word is not None:
+                pieces[word].append(token)
+        windows.append([
+            _window(before, group, after) for group in _groups(pieces, room, 3 if unknown is None else unknown)
+        ])
+    return windows
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer's template puts before and after one text."""
+    template = tokenizer.encode("a")
+    body = [index for index, special in enumerate(template.special_tokens_mask) if not special]
+    return template.ids[: body[0]], template.ids[body[-1] + 1 :]
+
+
+def _groups(pieces: list[list[int]], room: int, unknown: int) -> list[list[list[int]]]:
+    groups: list[list[list[int]]] = [[]]
+    used = 0
+    for word in pieces:
+        kept = (word or [unknown])[:room]
+        if used + len(kept) > room:
+            groups.append([])
+            used = 0
+        groups[-1].append(kept)
+        used += len(kept)
+    return groups
+
+
+def _window(before: list[int], words: list[list[int]], after: list[int]) -> WordWindow:
+    ids = list(before)
+    first_pieces = []
+    for word in words:
+        first_pieces.append(len(ids))
+        ids.extend(word)
+    return WordWindow(ids + after, first_pieces)

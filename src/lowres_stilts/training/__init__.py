@@ -1,0 +1,1 @@
+"""One phase of training: batches, loop, checkpoints."""

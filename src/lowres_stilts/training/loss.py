@@ -1,0 +1,34 @@
+"""The loss of a batch, summed over what is labelled."""
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from lowres_stilts.tasks.features import UNLABELLED
+from lowres_stilts.tasks.task import FamilyName
+
+
+def summed_loss(family: FamilyName, scores: Tensor, labels: Tensor, widths: NDArray[Any]) -> Tensor:
+    """Cross-entropy, summed over labelled examples or tokens.
+
+    Args:
+        family: of the task.
+        scores: `[sequences, outputs]`, or `[sequences, length, outputs]` for tagging.
+        labels: `[examples]`, or `[sequences, length]` for tagging.
+        widths: sequences of each example; choices of one prompt compete with each other.
+    """
+    if family == "multiple_choice":
+        scores = _rows_of_choices(scores[:, 0], widths)
+    return cross_entropy(
+        scores.reshape(-1, scores.shape[-1]), labels.reshape(-1), ignore_index=UNLABELLED, reduction="sum"
+    )
+
+
+def _rows_of_choices(scores: Tensor, widths: NDArray[Any]) -> Tensor:
+    """`[examples, most choices]`; a choice that an example does not have can never win."""
+    return torch.nn.utils.rnn.pad_sequence(
+        list(scores.split([int(width) for width in widths])), batch_first=True, padding_value=float("-inf")
+    )

@@ -1,0 +1,98 @@
+"""AdamW over float32 copies of small weights that are held in bfloat16.
+
+LoRA runs fastest in the encoder's own type, but bfloat16 has 8 bits of mantissa and loses most updates. The
+optimizer therefore keeps float32 originals; modules are small, so this costs little memory.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MasterAdamW:
+    """AdamW with warm-up and linear decay over named groups of parameters.
+
+    Source: Loshchilov and Hutter 2019 (arXiv:1711.05101); master weights: Micikevicius et al. 2018
+    (arXiv:1710.03740, section 3.1).
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[float, Mapping[str, nn.Parameter]]],
+        *,
+        weight_decay: float,
+        clip_norm: float,
+        updates: int,
+        warmup: float,
+    ) -> None:
+        self.parameters = {name: p for _, named in groups for name, p in named.items()}
+        self.masters = {name: p.detach().float().clone() for name, p in self.parameters.items()}
+        self.clip_norm = clip_norm
+        self.updates = updates
+        self.warmup = max(1, round(warmup * updates))
+        self._adamw = torch.optim.AdamW(
+            [{"params": [self.masters[name] for name in named], "lr": lr, "peak": lr} for lr, named in groups],
+            weight_decay=weight_decay,
+        )
+
+    def accumulate(self) -> None:
+        """Adds the parameters' gradients to those of the originals and clears them."""
+        for name, parameter in self.parameters.items():
+            if parameter.grad is None:
+                continue
+            master = self.masters[name]
+            gradient = parameter.grad.float()
+            master.grad = gradient if master.grad is None else master.grad + gradient
+            parameter.grad = None
+
+    def step(self, update: int) -> float:
+        """Update number `update`, counted from 0; returns the gradient's norm before clipping."""
+        share = self.rate(update)
+        for group in self._adamw.param_groups:
+            group["lr"] = group["peak"] * share
+        norm = nn.utils.clip_grad_norm_(list(self.masters.values()), self.clip_norm)
+        self._adamw.step()
+        self._adamw.zero_grad()
+        self._publish()
+        return float(norm)
+
+    def rate(self, update: int) -> float:
+        """Share of the peak rate: linear up over the warm-up, linear down to zero."""
+        if update < self.warmup:
+            return (update + 1) / self.warmup
+        return max(0.0, (self.updates - update) / max(1, self.updates - self.warmup))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The float32 originals by name."""
+        return dict(self.masters)
+
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Puts other values into the originals and the parameters."""
+        for name, master in self.masters.items():
+            master.copy_(weights[name])
+        self._publish()
+
+    def moments(self) -> dict[str, Tensor]:
+        """AdamW's state as tensors, to write into a checkpoint."""
+        return {
+            f"{name}.{key}": value
+            for name, master in self.masters.items()
+            for key, value in self._adamw.state[master].items()
+        }
+
+    def set_moments(self, moments: Mapping[str, Tensor]) -> None:
+        """Takes up the state that `moments` gave."""
+        for name, master in self.masters.items():
+            state = {key: moments.get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
+            if state["step"] is not None:
+                self._adamw.state[master] = {
+                    key: value.to(master.device if key != "step" else "cpu").clone()
+                    for key, value in state.items()
+                    if value is not None
+                }
+
+    def _publish(self) -> None:
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(self.masters[name])
