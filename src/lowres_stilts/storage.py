@@ -1,7 +1,6 @@
 """Files on disk: written whole or not at all, cached by content, locked by one process."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -9,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lowres_stilts.errors import RunError
 
@@ -69,7 +70,7 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> Path:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         try:
             temporary.chmod(0o755)
             fill(temporary)
@@ -78,6 +79,15 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> Path:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed process left half-written below `folder`."""
+    for leftover in list(folder.rglob(".*.tmp")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -89,10 +99,12 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / ".lock").open("a")
-    with handle:
+        lock = FileLock(folder / ".lock", timeout=0)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire()
+        except Timeout:
             raise RunError(f"{folder} is in use by another process; wait for it or stop it") from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -9,8 +9,6 @@ from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="lowres-stilts",
     help="English intermediate-task training for low-resource languages on one consumer GPU.",
@@ -23,7 +21,7 @@ app.command("run")(run_command)
 app.command("tasks")(tasks_command)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
@@ -43,6 +41,3 @@ def main() -> None:
     except LowresStiltsError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("stopped; go on with --resume", err=True)
-        sys.exit(INTERRUPTED)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+INTERRUPTED = 130
 EXAMPLE = "Example: lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7"
 
 
@@ -32,7 +33,11 @@ def run_command(
     quiet_libraries()
     from lowres_stilts.pipeline import run
 
-    results = run(loaded, folder, resume=resume)
+    try:
+        results = run(loaded, folder, resume=resume)
+    except KeyboardInterrupt:
+        typer.echo("stopped; go on with --resume", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
         return

@@ -24,7 +24,7 @@ def tasks_command(
                 "languages": list(task.languages),
                 "metric": task.metric,
                 "labels": list(task.labels),
-                "files": dict(task.files),
+                "files": {str(split): path for split, path in task.files.items()},
                 "licence": task.licence,
                 "citation": task.citation,
             }

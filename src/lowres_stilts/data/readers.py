@@ -68,17 +68,18 @@ def read_tsv(path: Path, columns: Sequence[str], label: str | None = None) -> It
     Raises:
         DataError: a line has another number of columns.
     """
+    allowed = {len(columns)} if label is None else {len(columns), len(columns) - 1}
     for number, line in read_lines(path):
         cells = line.split("\t")
         if number == 1 and cells == list(columns):
             continue
-        unlabelled = label is not None and len(cells) == len(columns) - 1
-        if len(cells) != len(columns) and not unlabelled:
-            expected = ", ".join(columns)
+        if len(cells) not in allowed:
             raise DataError(
-                f"{path}:{number}: expected {len(columns)} tab-separated columns ({expected}), "
-                f"found {len(cells)}"
+                f"{path}:{number}: expected {max(allowed)} tab-separated columns "
+                f"({', '.join(columns[: max(allowed)])}), found {len(cells)}"
             )
+        # The first record decides whether the file has labels; the others must be like it.
+        allowed = {len(cells)}
         yield Record(path, number, dict(zip(columns, cells, strict=False)))
 
 

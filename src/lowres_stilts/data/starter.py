@@ -169,7 +169,7 @@ def _split_by_prompt(english: Sequence[Exchange]) -> dict[str, str]:
     split_of: dict[str, str] = {}
     for sizes in by_topic.values():
         total = sum(sizes.values())
-        ordered = sorted(sizes, key=lambda key: (sizes[key] <= 0.2 * total, hashlib.sha256(key.encode()).digest()))
+        ordered = sorted(sizes, key=lambda key: (sizes[key] <= 0.2 * total, _hash(key)))
         seen = 0
         for key in ordered:
             share = seen / total
@@ -180,28 +180,30 @@ def _split_by_prompt(english: Sequence[Exchange]) -> dict[str, str]:
 
 
 def _write_replies(english: Sequence[Exchange], split_of: dict[str, str], folder: Path) -> None:
-    """Reply selection from the training prompts: the other candidates are replies of the same topic."""
+    """Reply selection from the topic task's training prompts: the other candidates reply to other prompts.
+
+    Candidates of the dev rows reply to dev prompts, so that training never shows a dev answer as a wrong one.
+    """
     rng = random.Random(2020)  # noqa: S311
     usable = [e for e in english if e.reply and split_of[_key(e)] == "train"]
-    replies: dict[str, list[str]] = defaultdict(list)
-    for exchange in usable:
-        if exchange.reply not in replies[exchange.topic]:
-            replies[exchange.topic].append(exchange.reply)
-    own: dict[str, set[str]] = defaultdict(set)
-    for exchange in usable:
-        own[_key(exchange)].add(exchange.reply)
-    rows: dict[str, list[str]] = {"train": [], "dev": []}
-    for exchange in usable:
-        others = [reply for reply in replies[exchange.topic] if reply not in own[_key(exchange)]]
-        if len(others) < CHOICES - 1:
-            continue
-        choices = [exchange.reply, *rng.sample(others, CHOICES - 1)]
-        rng.shuffle(choices)
-        row = {"prompt": exchange.prompt, "choices": choices, "label": choices.index(exchange.reply)}
-        held_out = hashlib.sha256(_key(exchange).encode()).digest()[-1] < 256 * DEV_SHARE
-        rows["dev" if held_out else "train"].append(json.dumps(row, ensure_ascii=False))
-    for split, lines in rows.items():
+    for split in ("train", "dev"):
+        rows = [e for e in usable if (_hash(_key(e))[-1] < 256 * DEV_SHARE) == (split == "dev")]
+        own: dict[str, set[str]] = defaultdict(set)
+        for exchange in rows:
+            own[_key(exchange)].add(exchange.reply)
+        replies = list(dict.fromkeys(exchange.reply for exchange in rows))
+        lines = []
+        for exchange in rows:
+            others = [reply for reply in replies if reply not in own[_key(exchange)]]
+            choices = [exchange.reply, *rng.sample(others, CHOICES - 1)]
+            rng.shuffle(choices)
+            row = {"prompt": exchange.prompt, "choices": choices, "label": choices.index(exchange.reply)}
+            lines.append(json.dumps(row, ensure_ascii=False))
         _write_rows(folder / f"{split}-en.jsonl", lines)
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def _write_topics(exchanges: Iterable[Exchange], path: Path, without: Iterable[str]) -> None:
@@ -241,9 +243,7 @@ def _by_topic(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:
     return grouped
 
 
-def _held_out(
-    exchange: Exchange, aligned: dict[tuple[str, int], Exchange], split_of: dict[str, str]
-) -> bool:
+def _held_out(exchange: Exchange, aligned: dict[tuple[str, int], Exchange], split_of: dict[str, str]) -> bool:
     counterpart = aligned.get((exchange.topic, exchange.index))
     return counterpart is None or split_of[_key(counterpart)] == "test"
 

@@ -7,6 +7,7 @@ It is written once to the user's cache as an ordinary Hugging Face folder (12 la
 import hashlib
 import importlib.metadata
 import io
+import itertools
 import json
 import struct
 from collections.abc import Mapping
@@ -129,7 +130,7 @@ class _Reader:
         scores = self._array("<f4", count)
         blob = self.data[self.offset : self.offset + size]
         self.offset += size
-        pieces = [blob[start:end].decode() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+        pieces = [blob[start:end].decode() for start, end in itertools.pairwise(offsets)]
         return pieces, scores.tolist()
 
     def skip_normalization_table(self) -> None:
@@ -179,7 +180,9 @@ def _shaped(name: str, tensor: NDArray[np.float32], header: _Header) -> NDArray[
     """Matrices as `[outputs, inputs]`; all are `hidden` wide but the second feed-forward one."""
     if name.endswith((".bias", "LayerNorm.weight")):
         return tensor
-    return tensor.reshape(-1, header.feed_forward if ".output.dense" in name and "attention" not in name else header.hidden)
+    return tensor.reshape(
+        -1, header.feed_forward if ".output.dense" in name and "attention" not in name else header.hidden
+    )
 
 
 def _write_config(header: _Header, folder: Path) -> None:

@@ -54,11 +54,13 @@ def _span_f1(sums: Floats) -> Floats:
     return 200 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType({
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", _accuracy_counts, _accuracy),
-        Metric("span_f1", _span_counts, _span_f1),
-    )
-})
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("accuracy", _accuracy_counts, _accuracy),
+            Metric("span_f1", _span_counts, _span_f1),
+        )
+    }
+)
 """`span_f1` is micro-averaged F1 over spans, the CoNLL definition."""

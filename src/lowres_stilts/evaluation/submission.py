@@ -24,12 +24,14 @@ def _read_tags(text: str) -> list[tuple[str, ...]]:
 
 
 _INDICES = _Format(lambda index: f"{index}\n", lambda text: [int(line) for line in text.splitlines()])
-_FORMATS: Mapping[FamilyName, _Format] = MappingProxyType({
-    "classification": _Format(lambda label: f"{label}\n", lambda text: text.removesuffix("\n").split("\n")),
-    "multiple_choice": _INDICES,
-    "retrieval": _INDICES,
-    "tagging": _Format(lambda tags: "".join(f"{tag}\n" for tag in tags) + "\n", _read_tags),
-})
+_FORMATS: Mapping[FamilyName, _Format] = MappingProxyType(
+    {
+        "classification": _Format(lambda label: f"{label}\n", lambda text: text.removesuffix("\n").split("\n")),
+        "multiple_choice": _INDICES,
+        "retrieval": _INDICES,
+        "tagging": _Format(lambda tags: "".join(f"{tag}\n" for tag in tags) + "\n", _read_tags),
+    }
+)
 
 
 def write_predictions(path: Path, task: Task, predictions: Sequence[Any]) -> None:

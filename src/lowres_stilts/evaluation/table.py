@@ -22,9 +22,7 @@ def transfer_table(results: Mapping[str, Any]) -> Table:
     means = results["mean_without_english"][task]
     if len(scores) > 1 and means:
         table.add_section()
-        table.add_row(
-            "mean without en", "", *_cells(means["scores"], means.get("baseline"), means.get("gain"))
-        )
+        table.add_row("mean without en", "", *_cells(means["scores"], means.get("baseline"), means.get("gain")))
     return table
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 
 from lowres_stilts.encoder.load import Encoder
@@ -31,7 +31,8 @@ class ModuleStack:
     @property
     def model(self) -> nn.Module:
         """Call it like the encoder."""
-        return self._peft if self._peft is not None else self._encoder
+        model: nn.Module = self._encoder if self._peft is None else self._peft
+        return model
 
     def add_lora(
         self, name: str, *, rank: int, alpha: float, targets: str | Sequence[str], dropout: float = 0.0
@@ -57,9 +58,7 @@ class ModuleStack:
         )
         try:
             if self._peft is None:
-                self._peft = get_peft_model(
-                    self._encoder, config, adapter_name=name, autocast_adapter_dtype=False
-                )
+                self._peft = get_peft_model(self._encoder, config, adapter_name=name, autocast_adapter_dtype=False)
             else:
                 self._peft.add_adapter(name, config, autocast_adapter_dtype=False)
         except ValueError as error:
@@ -100,13 +99,7 @@ class ModuleStack:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             self._peft.peft_config[name].base_model_name_or_path = self._base_id
             try:
-                self._peft.save_pretrained(
-                    scratch,
-                    selected_adapters=[name],
-                    save_embedding_layers=False,
-                    # PEFT would ask the whole model, and bitsandbytes' embeddings have no state_dict.
-                    state_dict=self.state(name),
-                )
+                self._peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
             except SafetensorError as error:  # its name for a full disk
                 raise OSError(str(error)) from error
             # PEFT writes a module that is not called "default" into a folder of its name.

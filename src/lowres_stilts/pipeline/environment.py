@@ -2,9 +2,9 @@
 
 import importlib.metadata
 import platform
-import resource
 import sys
 
+import psutil
 import torch
 
 from lowres_stilts import __version__
@@ -25,5 +25,9 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Most memory in use so far: of the GPU where there is one, else of the process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # noqa: PLC0415 - Windows has none
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

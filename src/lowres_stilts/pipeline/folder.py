@@ -13,7 +13,7 @@ import yaml
 from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.recipe.load import dump_recipe
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.storage import locked, storage_errors, write_json, write_text
+from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
     if taken:
         _require_same(folder.recipe, recipe)
     with locked(path):
+        remove_leftovers(path)
         if not folder.recipe.exists():
             write_text(folder.recipe, dump_recipe(recipe))
         yield folder

@@ -58,7 +58,8 @@ class Material:
             for language, examples in test.items()
         }
         return cls(
-            intermediate=intermediate and _training_set(intermediate[0], source, intermediate[1].train, recipe.seed),
+            intermediate=intermediate
+            and _training_set(intermediate[0], source, intermediate[1].train, recipe.seed),
             target=target,
             target_set=None
             if target.family == "retrieval"
@@ -75,7 +76,9 @@ def _check_target(recipe: Recipe, target: Task) -> None:
         if key in recipe.target.model_fields_set:
             raise RecipeError(f"target.{key}: {target.name} is retrieval, which is not trained; remove this key")
     if recipe.target.transfer == "continue":
-        raise RecipeError("target.transfer: continue trains on the target, but retrieval is not trained; use stack")
+        raise RecipeError(
+            "target.transfer: continue trains on the target, but retrieval is not trained; use stack"
+        )
 
 
 def _intermediate_task(recipe: Recipe) -> tuple[Task, IntermediateSettings] | None:
@@ -89,13 +92,18 @@ def _intermediate_task(recipe: Recipe) -> tuple[Task, IntermediateSettings] | No
 
 def _training_set(task: Task, source: Source, settings: TrainSettings, seed: int) -> TrainingSet:
     train = source.load(task, "train", ENGLISH)
-    if settings.limit is not None and settings.limit < len(train):
-        chosen = np.random.default_rng(seed).permutation(len(train))[: settings.limit]
-        train = [train[index] for index in sorted(chosen)]
-    dev = source.load(task, "dev", ENGLISH)[: settings.dev_limit]
-    for split, examples in (("train", train), ("dev", dev)):
-        _gold(task, examples, source, "train" if split == "train" else "dev", ENGLISH)
-    return TrainingSet(task, train, dev)
+    _gold(task, train, source, "train", ENGLISH)
+    order = np.random.default_rng(seed).permutation(len(train))
+    if settings.holdout is None:
+        dev = source.load(task, "dev", ENGLISH)
+        _gold(task, dev, source, "dev", ENGLISH)
+    else:
+        held_out, order = np.split(order, [max(1, round(settings.holdout * len(train)))])
+        dev = [train[index] for index in sorted(held_out)]
+    train = [train[index] for index in sorted(order[: settings.limit])]
+    if not train:
+        raise DataError(f"task {task.name}: nothing is left to train on after holding out {settings.holdout}")
+    return TrainingSet(task, train, dev[: settings.dev_limit])
 
 
 def _gold(task: Task, examples: list[Any], source: Source, split: Split, language: str) -> list[Any]:

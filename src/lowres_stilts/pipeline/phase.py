@@ -78,7 +78,7 @@ def max_length(phase_train: TrainSettings, data_max_length: int, encoder: Encode
     asked = phase_train.max_length or data_max_length
     # RoBERTa's positions start behind the padding id; BERT's at 0.
     offset = 0 if encoder.model.config.model_type == "bert" else encoder.pad_id + 1
-    return min(asked, encoder.model.config.max_position_embeddings - offset)
+    return min(asked, int(encoder.model.config.max_position_embeddings) - offset)
 
 
 def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
@@ -138,7 +138,11 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Pr
             advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
             if now.dev_score is not None:
                 bench.folder.log(
-                    "dev", phase=phase.name, update=now.update, loss=round(now.loss, 5), score=round(now.dev_score, 3)
+                    "dev",
+                    phase=phase.name,
+                    update=now.update,
+                    loss=round(now.loss, 5),
+                    score=round(now.dev_score, 3),
                 )
 
         return train(

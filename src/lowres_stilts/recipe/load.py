@@ -82,7 +82,9 @@ def _suggestion(key: tuple[int | str, ...]) -> str:
     """Names the key that was probably meant, or those that there are."""
     model: Any = Recipe
     for part in key[:-1]:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = (
+            model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        )
         options = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
         model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
     names = list(model.model_fields) if model is not None else []

@@ -109,6 +109,8 @@ class TrainSettings(Settings):
     """Largest norm of the gradient."""
     limit: Positive | None = None
     """Train on this many examples, drawn with the recipe's seed."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Take this share of the training examples as the dev set, instead of the task's dev file."""
     dev_limit: Positive | None = None
     """Use the first n dev examples for early stopping."""
     max_length: Positive | None = None

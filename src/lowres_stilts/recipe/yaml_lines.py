@@ -70,7 +70,7 @@ def _build(loader: _Loader, node: yaml.Node, key: Key, lines: dict[Key, int], so
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, child, (*key, i), lines, source) for i, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     loader.flatten_mapping(node)
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:

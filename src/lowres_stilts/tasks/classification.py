@@ -14,7 +14,9 @@ from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_texts
 
 
-def text_reader(text: str, label: str, *, pair: str | None = None) -> Callable[[Path, Task], Iterator[TextExample]]:
+def text_reader(
+    text: str, label: str, *, pair: str | None = None
+) -> Callable[[Path, Task], Iterator[TextExample]]:
     """A reader of TSV columns or JSON fields with these names; the label may be missing in test files."""
     columns = [text, label] if pair is None else [text, pair, label]
 

@@ -13,7 +13,6 @@ from lowres_stilts.tasks.features import Features
 from lowres_stilts.tasks.task import FamilyName, Task
 
 
-
 class Family(Protocol):
     """What training, evaluation and inference ask of a family whose tasks have a head.
 
@@ -43,9 +42,11 @@ class Family(Protocol):
         """The right answer in the form that `decode` predicts, where it is known."""
 
 
-FAMILIES: Mapping[FamilyName, Family] = MappingProxyType({
-    "classification": classification.Classification(),
-    "multiple_choice": multiple_choice.MultipleChoice(),
-    "tagging": tagging.Tagging(),
-})
+FAMILIES: Mapping[FamilyName, Family] = MappingProxyType(
+    {
+        "classification": classification.Classification(),
+        "multiple_choice": multiple_choice.MultipleChoice(),
+        "tagging": tagging.Tagging(),
+    }
+)
 """Families with a head. Retrieval has none: it compares embeddings."""

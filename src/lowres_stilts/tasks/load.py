@@ -101,9 +101,7 @@ def find_languages(asked: str | Sequence[str], task: Task, source: Source, split
     for language in asked:
         if language not in task.languages:
             known = ", ".join(task.languages)
-            raise RecipeError(
-                f"evaluate.languages: unknown language {language!r}; task {task.name} has {known}"
-            )
+            raise RecipeError(f"evaluate.languages: unknown language {language!r}; task {task.name} has {known}")
     return tuple(asked)
 
 

@@ -17,7 +17,9 @@ from lowres_stilts.text.encode import encode_texts
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
 
 
-def choice_reader(parse: Callable[[Record], ChoiceExample]) -> Callable[[Path, Task], Iterator[ChoiceExample]]:
+def choice_reader(
+    parse: Callable[[Record], ChoiceExample],
+) -> Callable[[Path, Task], Iterator[ChoiceExample]]:
     """A reader of JSON lines that `parse` turns into examples."""
 
     def read(path: Path, task: Task) -> Iterator[ChoiceExample]:
@@ -56,7 +58,9 @@ def parse_siqa(record: Record) -> ChoiceExample:
     """Social IQa: `context`, `question`, `answerA` to `answerC`, `correct`."""
     prompt = f"{record.text('context')} {record.text('question')}"
     choices = [record.text(f"answer{key}") for key in "ABC"]
-    return _checked(record, prompt, choices, _index(record, list("ABC"), {"answerKey": record.fields.get("correct")}))
+    return _checked(
+        record, prompt, choices, _index(record, list("ABC"), {"answerKey": record.fields.get("correct")})
+    )
 
 
 def _index(record: Record, keys: Sequence[Any], fields: dict[str, Any]) -> int | None:

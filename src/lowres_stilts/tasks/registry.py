@@ -41,11 +41,13 @@ TATOEBA_LANGUAGES = (
 
 def _files(folder: str, suffix: str = "tsv", dev: str = "dev") -> Mapping[Split, str]:
     """XTREME's layout: `folder/split-lang.suffix`."""
-    return MappingProxyType({
-        "train": f"{folder}/train-{{lang}}.{suffix}",
-        "dev": f"{folder}/{dev}-{{lang}}.{suffix}",
-        "test": f"{folder}/test-{{lang}}.{suffix}",
-    })
+    return MappingProxyType(
+        {
+            "train": f"{folder}/train-{{lang}}.{suffix}",
+            "dev": f"{folder}/{dev}-{{lang}}.{suffix}",
+            "test": f"{folder}/test-{{lang}}.{suffix}",
+        }
+    )
 
 
 _TASKS = (
@@ -122,11 +124,11 @@ _TASKS = (
     Task(
         name="mnli",
         family="classification",
-        summary="English natural language inference, for the intermediate phase",
+        summary="MultiNLI, which is XNLI's English training file, for the intermediate phase",
         languages=ENGLISH,
         metric="accuracy",
         reader=text_reader("premise", "label", pair="hypothesis"),
-        files=_files("english/nli/multinli"),
+        files=MappingProxyType({"train": "xnli/train-{lang}.tsv", "dev": "xnli/dev-{lang}.tsv"}),
         labels=NLI_LABELS,
         licence="OANC and others",
         citation="Williams et al. 2018, arXiv:1704.05426",
@@ -138,10 +140,12 @@ _TASKS = (
         languages=ENGLISH,
         metric="accuracy",
         reader=choice_reader(parse_csqa),
-        files=MappingProxyType({
-            "train": "english/mc/commonsenseqa/train.jsonl",
-            "dev": "english/mc/commonsenseqa/dev.jsonl",
-        }),
+        files=MappingProxyType(
+            {
+                "train": "english/mc/commonsenseqa/train.jsonl",
+                "dev": "english/mc/commonsenseqa/dev.jsonl",
+            }
+        ),
         licence="MIT",
         citation="Talmor et al. 2019, arXiv:1811.00937",
     ),
@@ -152,11 +156,13 @@ _TASKS = (
         languages=ENGLISH,
         metric="accuracy",
         reader=choice_reader(parse_siqa),
-        files=MappingProxyType({
-            "train": "siqa/socialIQa_v1.4_trn.jsonl",
-            "dev": "siqa/socialIQa_v1.4_dev.jsonl",
-            "test": "siqa/socialIQa_v1.4_tst.jsonl",
-        }),
+        files=MappingProxyType(
+            {
+                "train": "siqa/socialIQa_v1.4_trn.jsonl",
+                "dev": "siqa/socialIQa_v1.4_dev.jsonl",
+                "test": "siqa/socialIQa_v1.4_tst.jsonl",
+            }
+        ),
         licence="CC-BY-4.0",
         citation="Sap et al. 2019, arXiv:1904.09728",
     ),

@@ -64,9 +64,7 @@ class Tagging:
                     labels.append(UNLABELLED if tag is None else number[tag])
         return pack([[window.ids for window in windows] for windows in windows_of], labels, first_pieces)
 
-    def decode(
-        self, task: Task, features: Features, index: int, scores: NDArray[np.float32]
-    ) -> tuple[str, ...]:
+    def decode(self, task: Task, features: Features, index: int, scores: NDArray[np.float32]) -> tuple[str, ...]:
         """A tag for every word."""
         tags = []
         for row, sequence in enumerate(range(features.examples[index], features.examples[index + 1])):

@@ -50,9 +50,9 @@ def encode_words(
         for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
             if word is not None:
                 pieces[word].append(token)
-        windows.append([
-            _window(before, group, after) for group in _groups(pieces, room, 3 if unknown is None else unknown)
-        ])
+        windows.append(
+            [_window(before, group, after) for group in _groups(pieces, room, 3 if unknown is None else unknown)]
+        )
     return windows
 
 

@@ -105,7 +105,9 @@ def train(
         encoder.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
-        loss, tokens = _update(network, encoder, task, features, plan.updates[progress.update], optimizer, progress)
+        loss, tokens = _update(
+            network, encoder, task, features, plan.updates[progress.update], optimizer, progress
+        )
         seconds = time.perf_counter() - started
         progress.update += 1
         progress.seconds += seconds

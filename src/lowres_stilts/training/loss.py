@@ -30,5 +30,5 @@ def summed_loss(family: FamilyName, scores: Tensor, labels: Tensor, widths: NDAr
 def _rows_of_choices(scores: Tensor, widths: NDArray[Any]) -> Tensor:
     """`[examples, most choices]`; a choice that an example does not have can never win."""
     return torch.nn.utils.rnn.pad_sequence(
-        list(scores.split([int(width) for width in widths])), batch_first=True, padding_value=float("-inf")
+        list(torch.split(scores, [int(width) for width in widths])), batch_first=True, padding_value=float("-inf")
     )

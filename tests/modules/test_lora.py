@@ -1,0 +1,110 @@
+import json
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.errors import TrainingError
+from lowres_stilts.modules.lora import ModuleStack
+
+IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
+MASK = (IDS != 1).long()
+LAYERS, LINEAR_PER_LAYER = 2, 6
+
+
+def _states(model):
+    with torch.no_grad():
+        return model(input_ids=IDS, attention_mask=MASK).last_hidden_state.float()
+
+
+def _randomize(stack, name, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for value in stack.state(name).values():
+        value.copy_(torch.randn(value.shape, generator=generator).mul(0.1).to(value.dtype))
+
+
+@pytest.fixture(params=["none", "int8", "nf4"])
+def encoder(request, tiny_model):
+    return load_encoder(str(tiny_model), quantize=request.param, compute="float32", device="cpu")
+
+
+def test_a_new_module_changes_nothing(encoder):
+    before = _states(encoder.model)
+    stack = ModuleStack(encoder)
+    stack.add_lora("new", rank=4, alpha=8, targets="all-linear")
+    stack.activate(["new"])
+    torch.testing.assert_close(_states(stack.model), before, atol=1e-5, rtol=1e-5)
+
+
+def test_stacked_modules_are_summed_and_none_is_the_bare_encoder(encoder):
+    bare = _states(encoder.model)
+    stack = ModuleStack(encoder)
+    for seed, name in enumerate(["first", "second"]):
+        stack.add_lora(name, rank=4, alpha=8, targets="all-linear")
+        _randomize(stack, name, seed)
+    outputs = {}
+    for names in ([], ["first"], ["second"], ["first", "second"]):
+        stack.activate(names)
+        outputs[tuple(names)] = _states(stack.model)
+    torch.testing.assert_close(outputs[()], bare, atol=1e-5, rtol=1e-5)
+    distinct = [outputs[key] for key in outputs]
+    assert all(not torch.allclose(a, b, atol=1e-3) for i, a in enumerate(distinct) for b in distinct[:i])
+
+
+@pytest.mark.parametrize(("targets", "per_layer"), [("all-linear", 6), ("attention", 4), (["query", "value"], 2)])
+def test_only_the_module_to_train_learns(encoder, targets, per_layer):
+    stack = ModuleStack(encoder)
+    stack.add_lora("below", rank=2, alpha=4, targets="all-linear")
+    stack.add_lora("above", rank=4, alpha=8, targets=targets)
+    stack.activate(["below", "above"], train="above")
+    learning = {name for name, p in stack.model.named_parameters() if p.requires_grad}
+    assert learning == set(stack.trainable("above"))
+    assert len(learning) == 2 * per_layer * LAYERS
+    stack.model(input_ids=IDS, attention_mask=MASK).last_hidden_state.sum().backward()
+    assert all(p.grad is not None for p in stack.trainable("above").values())
+    assert all(p.grad is None for name, p in stack.model.named_parameters() if name not in learning)
+
+
+def test_what_is_written_loads_in_plain_peft_with_the_same_outputs(tiny_model, tmp_path):
+    encoder = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
+    stack = ModuleStack(encoder)
+    stack.add_lora("mine", rank=4, alpha=8, targets="all-linear")
+    _randomize(stack, "mine", 3)
+    stack.activate(["mine"])
+    stack.write("mine", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"]) == (str(tiny_model), 4)
+    assert len(load_file(tmp_path / "adapter_model.safetensors")) == 2 * LINEAR_PER_LAYER * LAYERS
+    plain_base = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
+    plain = PeftModel.from_pretrained(plain_base.model, tmp_path).eval()
+    torch.testing.assert_close(_states(plain), _states(stack.model))
+
+
+@pytest.mark.parametrize("others", [[], ["other"]])
+def test_what_is_written_loads_again(encoder, others, tmp_path):
+    stack = ModuleStack(encoder)
+    stack.add_lora("mine", rank=4, alpha=8, targets="attention")
+    _randomize(stack, "mine", 3)
+    stack.write("mine", tmp_path)
+    expected = {name: value.clone() for name, value in stack.state("mine").items()}
+    fresh = stack
+    if not others:
+        config = encoder.model.config
+        again = load_encoder(config.name_or_path, quantize="none", compute="float32", device="cpu")
+        fresh = ModuleStack(again)
+    fresh.load("again", tmp_path)
+    found = fresh.state("again")
+    assert len(found) == len(expected)
+    for name, value in expected.items():
+        assert torch.equal(found[name.replace(".mine.", ".again.")], value)
+
+
+def test_unknown_targets_and_damaged_files_are_refused(encoder, tmp_path):
+    stack = ModuleStack(encoder)
+    with pytest.raises(TrainingError, match=r"module\.targets: .*nothing_like_this"):
+        stack.add_lora("bad", rank=2, alpha=4, targets=["nothing_like_this"])
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        stack.load("missing", tmp_path)

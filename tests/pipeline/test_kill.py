@@ -1,0 +1,113 @@
+"""A run that is killed at any moment ends, resumed, as if nothing had happened."""
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import time
+
+from tests.project import call, command, write_project
+
+KILLS = 6
+TIMELESS = ("scores", "baseline", "gain", "mean_without_english")
+
+
+def _results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def _files(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for kind in ("phases/**/*.safetensors", "*predictions/**/*.tsv")
+        for path in folder.glob(kind)
+    }
+
+
+def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache):
+    long = {"epochs": 6, "lr": 2e-3, "tokens_per_batch": 64, "checkpoint_every": 2}
+    recipe = write_project(tmp_path, tiny_model, intermediate__train=long, target__train=long)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finished = call("run", recipe, "-o", whole)
+    assert finished.returncode == 0, finished.stderr
+    log = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    working = log[-1]["time"] - log[0]["time"]
+
+    seed = time.time_ns()
+    print(f"moments drawn with seed {seed}")  # noqa: T201 - to repeat a failure
+    rng = random.Random(seed)
+    kills = 0
+    while kills < KILLS:
+        process = subprocess.Popen(
+            command("run", recipe, "-o", killed, "--resume"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        lines = (killed / "log.jsonl").read_text().count("\n") if (killed / "log.jsonl").exists() else 0
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            now = (killed / "log.jsonl").read_text().count("\n") if (killed / "log.jsonl").exists() else 0
+            if now > lines:  # the encoder is loaded: from here on the run writes
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, working / 3))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 3
+    finished = call("run", recipe, "-o", killed, "--resume")
+    assert finished.returncode == 0, finished.stderr
+    for key in TIMELESS:
+        assert _results(killed)[key] == _results(whole)[key]
+    assert _files(killed) == _files(whole)
+    assert not list(killed.rglob("*.tmp"))
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, tiny_model, private_cache):
+    recipe = write_project(tmp_path, tiny_model, intermediate__train={"epochs": 50, "checkpoint_every": 1})
+    folder = tmp_path / "run"
+    checkpoint = folder / "phases" / "1-intermediate" / "checkpoint.safetensors"
+    process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = checkpoint.read_bytes()
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, len(before) // 2))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    stopped = call("run", recipe, "-o", folder, "--resume", preexec_fn=no_room)
+    assert stopped.returncode == 1
+    last = stopped.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"error: cannot write {checkpoint}: ")
+    assert last.endswith("go on with --resume")
+    assert "Traceback" not in stopped.stderr
+    assert checkpoint.read_bytes() == before
+    assert call("run", recipe, "-o", folder, "--resume").returncode == 0
+
+
+def test_an_unwritable_folder_is_a_clear_error(tmp_path, tiny_model, private_cache):
+    recipe = write_project(tmp_path, tiny_model)
+    (tmp_path / "file").write_text("in the way")
+    stopped = call("run", recipe, "-o", tmp_path / "file" / "run")
+    assert stopped.returncode in {1, 2}
+    assert stopped.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in stopped.stderr
+
+
+def test_a_run_in_use_is_refused(tmp_path, tiny_model, private_cache):
+    recipe = write_project(tmp_path, tiny_model)
+    folder = tmp_path / "run"
+    process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
+    while not (folder / "recipe.yaml").exists():
+        time.sleep(0.01)
+    second = call("run", recipe, "-o", folder, "--resume")
+    running = process.poll() is None
+    process.wait()
+    assert running
+    assert second.returncode == 1
+    assert "is in use by another process" in second.stderr

@@ -1,0 +1,168 @@
+import json
+
+import pytest
+import torch
+from peft import PeftModel
+from tests.project import LANGUAGES, write_project
+
+from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.errors import DataError, RecipeError, UsageError
+from lowres_stilts.pipeline import run
+from lowres_stilts.recipe import load_recipe
+
+
+@pytest.fixture
+def start(tmp_path, tiny_model, private_cache):
+    def start(folder="run", *, resume=False, overrides=(), **changes):
+        recipe = tmp_path / "recipe.yaml"
+        if not recipe.exists():
+            write_project(tmp_path, tiny_model, **changes)
+        return run(load_recipe(recipe, overrides), tmp_path / folder, resume=resume)
+
+    return start
+
+
+def test_results_follow_the_design(start, tmp_path):
+    results = start()
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == results
+    assert set(results) >= {"model", "recipe", "scores", "baseline", "gain", "cost", "versions"}
+    for key in ("scores", "baseline"):
+        assert set(results[key]["mood"]) == set(LANGUAGES)
+        for score in results[key]["mood"].values():
+            assert (score["metric"], score["n"]) == ("accuracy", 60)
+            assert 0 <= score["ci95"][0] <= score["value"] <= score["ci95"][1] <= 100
+    for language, gain in results["gain"]["mood"].items():
+        difference = results["scores"]["mood"][language]["value"] - results["baseline"]["mood"][language]["value"]
+        assert gain["value"] == pytest.approx(difference, abs=1e-3)
+        assert gain["ci95"][0] <= gain["value"] <= gain["ci95"][1]
+    assert set(results["cost"]) == {"seconds", "peak_memory_bytes", "trainable_parameters"}
+    assert [phase["phase"] for phase in results["phases"]] == ["1-intermediate", "2-target", "2-target-baseline"]
+
+
+def test_what_was_learned_is_better_than_chance_in_every_language(start):
+    scores = start()["scores"]["mood"]
+    assert all(score["value"] > 60 for score in scores.values())
+
+
+def test_predictions_are_in_the_submission_format(start, tmp_path):
+    results = start()
+    lines = (tmp_path / "run" / "predictions" / "mood" / "test-sw.tsv").read_text().splitlines()
+    gold = [line.split("\t")[1] for line in (tmp_path / "data" / "mood-test-sw.tsv").read_text().splitlines()]
+    accuracy = 100 * sum(a == b for a, b in zip(lines, gold, strict=True)) / len(gold)
+    assert results["scores"]["mood"]["sw"]["value"] == pytest.approx(accuracy, abs=1e-3)
+
+
+@pytest.mark.parametrize("head", ["mean", "library"])
+def test_tagging_after_multiple_choice(start, head):
+    results = start(
+        target__task="tags", target__train={"epochs": 6, "lr": 5e-3, "tokens_per_batch": 128}, model__head=head
+    )
+    assert all(score["metric"] == "span_f1" for score in results["scores"]["tags"].values())
+    assert results["scores"]["tags"]["en"]["value"] > 50
+
+
+def test_retrieval_has_no_target_phase(start, tmp_path):
+    results = start(target={"task": "pairs", "transfer": "stack"})
+    assert [phase["phase"] for phase in results["phases"]] == ["1-intermediate"]
+    assert set(results["gain"]["pairs"]) == set(LANGUAGES)
+    predictions = (tmp_path / "run" / "predictions" / "pairs" / "test-en.tsv").read_text().splitlines()
+    assert len(predictions) == 60
+    assert all(0 <= int(index) < 60 for index in predictions)
+
+
+def test_continue_trains_the_intermediate_module_on(start, tmp_path):
+    results = start(target__transfer="continue", target__module=None)
+    below = {phase["phase"]: phase["below"] for phase in results["phases"]}
+    assert below == {"1-intermediate": [], "2-target": [], "2-target-baseline": []}
+    weights = [
+        (tmp_path / "run" / "phases" / name / "module" / "adapter_model.safetensors").read_bytes()
+        for name in ("1-intermediate", "2-target")
+    ]
+    assert weights[0] != weights[1]
+
+
+def test_none_is_the_baseline_itself(start):
+    results = start(target__transfer="none")
+    assert "gain" not in results
+    baseline = start("other", overrides=["target.transfer=stack"])["baseline"]
+    assert results["scores"] == baseline
+
+
+def test_same_seed_same_scores_and_another_seed_another_run(start):
+    first, second = start("a"), start("b")
+    assert (first["scores"], first["baseline"]) == (second["scores"], second["baseline"])
+    third = start("c", overrides=["seed=14"])
+    assert third["phases"][0]["dev_score"] != first["phases"][0]["dev_score"] or third["scores"] != first["scores"]
+
+
+def test_modules_load_in_plain_peft(start, tmp_path, tiny_model):
+    start()
+    encoder = load_encoder(str(tiny_model), device="cpu")
+    model = PeftModel.from_pretrained(encoder.model, tmp_path / "run" / "phases" / "1-intermediate" / "module")
+    model.load_adapter(tmp_path / "run" / "phases" / "2-target" / "module", adapter_name="target")
+    model.base_model.set_adapter(["default", "target"])
+    ids = torch.tensor([[0, 5, 6, 2]])
+    assert torch.isfinite(model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state).all()
+
+
+def test_a_finished_run_resumes_at_once_and_a_missing_one_starts(start, tmp_path):
+    results = start(resume=True)
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert start(resume=True) == results
+    assert (tmp_path / "run" / "log.jsonl").read_text() == log
+
+
+def test_a_taken_folder_is_refused(start, tmp_path):
+    start()
+    with pytest.raises(UsageError, match="exists already; go on with --resume"):
+        start()
+    with pytest.raises(UsageError, match=r"started with another seed \(13, now 14\)"):
+        start(resume=True, overrides=["seed=14"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="has files but no run"):
+        start("mine", resume=True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_limits_and_holdout(start):
+    results = start(
+        overrides=[
+            "evaluate.limit=7",
+            "target.train.limit=20",
+            "target.train.holdout=0.25",
+            "evaluate.languages=[ur]",
+        ]
+    )
+    assert {language: score["n"] for language, score in results["scores"]["mood"].items()} == {"ur": 7}
+    assert results["evaluation"]["limit"] == 7
+    target = results["phases"][1]
+    assert (target["examples"], target["dev_examples"]) == (20, 15)
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("target.task=moood", RecipeError, "target.task: unknown task 'moood'; did you mean 'mood'?"),
+        ("evaluate.languages=[en, xx]", RecipeError, "evaluate.languages: unknown language 'xx'"),
+        ("data.files.mood.test=nothing-{lang}.tsv", DataError, "no test file of task mood"),
+        ("data.files.mood.train=nothing.tsv", DataError, "nothing.tsv: no such file"),
+        ("tasks.mood.labels=[glad, sad]", DataError, "label 'calm' is not one of glad, sad"),
+        ("intermediate.tasks=[pairs]", RecipeError, "pairs is retrieval, which is not trained"),
+        ("data.dir=/nowhere", DataError, "/nowhere: no such folder"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_written(start, tmp_path, override, error, message):
+    with pytest.raises(error) as caught:
+        start(overrides=[override])
+    text = str(caught.value)
+    assert message in text
+    assert "\n" not in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_progress_goes_to_standard_error(start, capsys):
+    start()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "2-target: mood" in captured.err

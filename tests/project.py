@@ -1,0 +1,90 @@
+"""A whole small project: three tasks in files, a tiny encoder, and its recipe."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOODS = {"glad": "glad happy smile sun", "sad": "sad cry rain grey", "calm": "calm tea sea quiet"}
+LANGUAGES = ("en", "sw", "ur")
+
+
+def _sentence(rng: random.Random, words: str) -> str:
+    return " ".join(rng.choices(words.split(), k=rng.randint(2, 8)))
+
+
+def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: Any) -> Path:
+    """Writes data files and a recipe; returns the recipe's path."""
+    rng = random.Random(0)
+    data = folder / "data"
+    data.mkdir(parents=True)
+    for split, languages in {"train": ("en",), "dev": ("en",), "test": LANGUAGES}.items():
+        for language in languages:
+            rows = [(_sentence(rng, MOODS[mood]), mood) for mood in MOODS for _ in range(examples // 3)]
+            rng.shuffle(rows)
+            (data / f"mood-{split}-{language}.tsv").write_text("".join(f"{t}\t{m}\n" for t, m in rows))
+            tagged = "\n".join("".join(f"{word}\t{m}\n" for word in t.split()) for t, m in rows)
+            (data / f"tags-{split}-{language}.tsv").write_text(tagged)
+            pairs = "".join(f"{t}\t{' '.join(reversed(t.split()))}\n" for t, _ in rows)
+            (data / f"pairs-{split}-{language}.tsv").write_text(pairs)
+    for split in ("train", "dev"):
+        rows = [(_sentence(rng, MOODS[mood]), mood) for mood in MOODS for _ in range(examples // 3)]
+        lines = [
+            {
+                "prompt": text,
+                "choices": [_sentence(rng, MOODS[other]) for other in MOODS][: rng.randint(2, 3)],
+                "label": min(1, list(MOODS).index(mood)),
+            }
+            for text, mood in rows
+        ]
+        (data / f"choice-{split}-en.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    train = {"epochs": 3, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 4}
+    recipe: dict[str, Any] = {
+        "name": "small",
+        "model": {"id": str(model), "device": "cpu", "head": "mean"},
+        "data": {
+            "source": "files",
+            "dir": str(data),
+            "files": {
+                "mood": {split: f"mood-{split}-{{lang}}.tsv" for split in ("train", "dev", "test")},
+                "tags": {split: f"tags-{split}-{{lang}}.tsv" for split in ("train", "dev", "test")},
+                "choice": {split: f"choice-{split}-{{lang}}.jsonl" for split in ("train", "dev")},
+                "pairs": {"test": "pairs-test-{lang}.tsv"},
+            },
+        },
+        "tasks": {
+            "mood": {"family": "classification", "languages": list(LANGUAGES), "labels": list(MOODS)},
+            "tags": {"family": "tagging", "languages": list(LANGUAGES), "labels": list(MOODS)},
+            "choice": {"family": "multiple_choice", "languages": ["en"]},
+            "pairs": {"family": "retrieval", "languages": list(LANGUAGES)},
+        },
+        "intermediate": {"tasks": ["choice"], "module": {"rank": 4, "alpha": 8}, "train": train},
+        "target": {"task": "mood", "transfer": "stack", "module": {"rank": 4, "alpha": 8}, "train": train},
+        "evaluate": {"bootstrap": 200},
+    }
+    for key, value in changes.items():
+        place = recipe
+        *path, last = key.split("__")
+        for part in path:
+            place = place[part]
+        if value is None:
+            place.pop(last)
+        else:
+            place[last] = value
+    path_of_recipe = folder / "recipe.yaml"
+    path_of_recipe.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    return path_of_recipe
+
+
+def command(*arguments: object) -> list[str]:
+    """The command line as a process of its own would call it."""
+    return [sys.executable, "-c", "from lowres_stilts.cli import main; main()", *map(str, arguments)]
+
+
+def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs the command line to its end."""
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, **options)

@@ -1,0 +1,37 @@
+import pytest
+
+from lowres_stilts.recipe import load_recipe
+from lowres_stilts.tasks.load import Source, find_languages, find_task
+from lowres_stilts.tasks.registry import REGISTRY
+from tests.conftest import ROOT
+
+RECIPES = sorted((ROOT / "configs").rglob("*.yaml"))
+TARGETS = ("xnli", "pawsx", "panx", "udpos", "xcopa", "tatoeba")
+
+
+def test_every_target_has_a_small_and_a_full_recipe():
+    names = {path.stem for path in RECIPES}
+    assert names == {"quickstart", *(f"{task}-{size}" for task in TARGETS for size in ("small", "full"))}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_is_valid_and_names_real_tasks(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    task = find_task(recipe.target.task, recipe.tasks, "target.task")
+    assert (task.family == "retrieval") == ("train" not in recipe.target.model_fields_set)
+    assert recipe.intermediate is not None
+    assert set(recipe.intermediate.tasks) <= set(REGISTRY)
+
+
+@pytest.mark.benchmark_data
+@pytest.mark.parametrize("task", TARGETS)
+def test_small_recipes_find_their_files(task, benchmark_data):
+    recipe = load_recipe(ROOT / "configs" / "xtreme" / f"{task}-small.yaml", [f"data.dir={benchmark_data}"])
+    source = Source.of(recipe.data)
+    target = REGISTRY[task]
+    languages = find_languages(recipe.evaluate.languages, target, source, recipe.evaluate.split)
+    assert len(languages) >= 7
+    splits = [] if target.family == "retrieval" else ["train"]
+    for split in splits:
+        assert source.load(target, split, "en")

@@ -1,0 +1,177 @@
+import itertools
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lowres_stilts.data.examples import TextExample
+from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.errors import RunError, TrainingError
+from lowres_stilts.evaluation.metrics import METRICS
+from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.modules.lora import ModuleStack
+from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.registry import REGISTRY
+from lowres_stilts.training.loop import Schedule, train
+
+TASK = REGISTRY["pawsx"]
+EXAMPLES = [
+    TextExample("the cat sat " * (1 + i % 3), "the dog ran" if i % 2 else "the cat sat", str(i % 2))
+    for i in range(40)
+]
+SCHEDULE = {
+    "epochs": 4,
+    "lr": 3e-3,
+    "head_lr": 1e-2,
+    "tokens_per_batch": 200,
+    "accumulate": 1,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "evaluate_every": None,
+    "patience": None,
+    "checkpoint_every": 3,
+    "gradient_checkpointing": False,
+}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Bench:
+    """A tiny quantized encoder with one module and a head, ready to train."""
+
+    def __init__(self, tiny_model, **load):
+        torch.manual_seed(1)
+        self.encoder = load_encoder(str(tiny_model), device="cpu", **load)
+        self.stack = ModuleStack(self.encoder)
+        self.stack.add_lora("m", rank=4, alpha=8, targets="all-linear", dropout=0.1)
+        self.stack.activate(["m"], train="m")
+        head = make_head(self.encoder, 2, per_token=False, layout="mean")
+        self.network = Network(self.stack.model, head)
+        self.features = FAMILIES[TASK.family].encode(TASK, EXAMPLES, self.encoder.tokenizer, 64)
+        self.losses = []
+
+    def score(self):
+        answers = predict(self.network, self.encoder, TASK, self.features, 400)
+        table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers)
+        return METRICS["accuracy"].score(table)
+
+    def train(self, checkpoint, *, kill_after=None, dev_score=None, **changes):
+        def report(now):
+            self.losses.append(now.loss)
+            if now.update == kill_after:
+                raise Killed
+
+        torch.manual_seed(2)
+        return train(
+            self.network,
+            self.encoder,
+            self.stack.trainable("m"),
+            TASK,
+            self.features,
+            Schedule(**SCHEDULE | changes),
+            dev_score=dev_score or self.score,
+            checkpoint=checkpoint,
+            seed=5,
+            report=report,
+        )
+
+    def weights(self):
+        learned = {**self.stack.state("m"), **self.network.head.state_dict()}
+        return {name: value.clone() for name, value in learned.items()}
+
+
+@pytest.mark.parametrize("quantize", ["nf4", "int8"])
+def test_it_learns(tiny_model, tmp_path, quantize):
+    bench = Bench(tiny_model, quantize=quantize)
+    progress = bench.train(tmp_path / "c.safetensors", epochs=8)
+    assert progress.best_score == 100
+    assert sum(bench.losses[-5:]) < 0.9 * sum(bench.losses[:5])
+
+
+def test_same_seed_same_weights(tiny_model, tmp_path):
+    first, second = Bench(tiny_model), Bench(tiny_model)
+    for name, bench in (("a", first), ("b", second)):
+        bench.train(tmp_path / name)
+    assert first.losses == second.losses
+    assert all(torch.equal(value, second.weights()[name]) for name, value in first.weights().items())
+
+
+@pytest.mark.parametrize("kill_after", [1, 5, 7])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_phase_ends_with_the_same_weights(tiny_model, tmp_path, kill_after, accumulate):
+    whole = Bench(tiny_model)
+    whole.train(tmp_path / "whole", accumulate=accumulate)
+    killed = Bench(tiny_model)
+    with pytest.raises(Killed):
+        killed.train(tmp_path / "part", kill_after=kill_after, accumulate=accumulate)
+    resumed = Bench(tiny_model)
+    resumed.train(tmp_path / "part", accumulate=accumulate)
+    assert all(torch.equal(value, resumed.weights()[name]) for name, value in whole.weights().items())
+
+
+def test_accumulation_equals_one_large_batch(tiny_model, tmp_path):
+    large, small = (Bench(tiny_model, quantize="none", compute="float32") for _ in range(2))
+    for bench in (large, small):
+        bench.network.eval()
+        bench.network.train = lambda mode=True: None  # no dropout: it would differ between the batches
+    one = {"epochs": 1, "warmup": 0.0}
+    large.train(tmp_path / "large", tokens_per_batch=10**6, **one)
+    small.train(tmp_path / "small", tokens_per_batch=200, accumulate=10**6, **one)
+    assert large.losses == pytest.approx(small.losses, rel=1e-5)
+    for name, value in large.weights().items():
+        torch.testing.assert_close(small.weights()[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_gradient_checkpointing_gives_the_same_losses(tiny_model, tmp_path):
+    plain, frugal = (Bench(tiny_model, compute="float32") for _ in range(2))
+    plain.train(tmp_path / "a", epochs=1)
+    frugal.train(tmp_path / "b", epochs=1, gradient_checkpointing=True)
+    assert frugal.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
+def test_it_stops_when_the_dev_score_no_longer_rises_and_keeps_the_best(tiny_model, tmp_path):
+    bench = Bench(tiny_model)
+    scores = itertools.chain([10.0, 30.0, 20.0, 30.0], itertools.repeat(0.0))
+    seen = []
+
+    def dev_score():
+        seen.append(bench.weights())
+        return next(scores)
+
+    progress = bench.train(tmp_path / "c", dev_score=dev_score, evaluate_every=1, patience=2)
+    assert len(seen) == 4
+    assert (progress.best_score, progress.best_update, progress.update) == (30.0, 2, 4)
+    assert all(torch.equal(value, seen[1][name]) for name, value in bench.weights().items())
+    again = Bench(tiny_model)
+    assert again.train(tmp_path / "c", evaluate_every=1, patience=2).update == 4
+    assert again.losses == []
+
+
+def test_a_loss_that_is_no_number_ends_the_phase(tiny_model, tmp_path):
+    bench = Bench(tiny_model)
+    with torch.no_grad():
+        bench.network.head.projection.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"the loss of update 1 is nan; lower train\.lr"):
+        bench.train(tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "other"])
+def test_a_damaged_checkpoint_is_named(tiny_model, tmp_path, damage):
+    path = tmp_path / "c.safetensors"
+    with pytest.raises(Killed):
+        Bench(tiny_model).train(path, kill_after=5)
+    assert {name.partition("/")[0] for name in load_file(path)} >= {"weights", "moments", "random"}
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        path.write_bytes(b"\xff" * 8 + content[8:])
+    else:
+        path.write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    with pytest.raises(RunError, match=r"c\.safetensors: damaged"):
+        Bench(tiny_model).train(path)
