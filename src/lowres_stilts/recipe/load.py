@@ -46,13 +46,17 @@ def _apply(values: dict[str, Any], override: str) -> dict[Key, str]:
     if not separator or not all(keys):
         raise RecipeError(f"--set {override}: expected key=value, for instance seed=7 or target.train.epochs=1")
     value, lines = parse_yaml(text, f"--set {override}")
+    places = {(*keys, *key): f"--set {override}" for key in lines}
     place = values
-    for key in keys[:-1]:
-        if not isinstance(place.setdefault(key, {}), dict):
+    for depth, key in enumerate(keys[:-1], start=1):
+        if key not in place:
+            place[key] = {}
+            places[keys[:depth]] = f"--set {override}"
+        if not isinstance(place[key], dict):
             raise RecipeError(f"--set {override}: {key} is not a mapping")
         place = place[key]
     place[keys[-1]] = value
-    return {(*keys, *key): f"--set {override}" for key in lines}
+    return places
 
 
 def _message(error: ValidationError, places: dict[Key, str], source: str) -> str:

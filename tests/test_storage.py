@@ -1,0 +1,227 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lowres_stilts.errors import RunError
+from lowres_stilts.storage import (
+    cache_dir,
+    locked,
+    remove_leftovers,
+    write_file,
+    write_folder,
+    write_json,
+    write_text,
+)
+
+HOLD = """
+import sys
+from pathlib import Path
+from lowres_stilts.storage import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+FILL_THE_DISK = """
+import resource, sys
+from pathlib import Path
+from lowres_stilts.errors import RunError
+from lowres_stilts.storage import write_folder, write_text
+path, folder = Path(sys.argv[1]), Path(sys.argv[2])
+write_text(path, "old")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+for write in (
+    lambda: write_text(path, "new" * 1000),
+    lambda: write_folder(folder, lambda temporary: (temporary / "big").write_text("x" * 5000)),
+):
+    try:
+        write()
+    except RunError as error:
+        print(error)
+"""
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_text_is_written_as_utf8_and_folders_are_made(tmp_path):
+    path = tmp_path / "a" / "b" / "text.txt"
+    write_text(path, "Ñandú\r\n")
+    assert path.read_bytes() == "Ñandú\r\n".encode()
+    assert names(path.parent) == ["text.txt"]
+
+
+def test_the_old_content_stands_until_the_new_is_whole(tmp_path):
+    path = tmp_path / "text.txt"
+    write_text(path, "old")
+    seen = []
+
+    def write(temporary):
+        temporary.write_text("new")
+        seen.append(path.read_text())
+
+    write_file(path, write)
+    assert (seen, path.read_text()) == (["old"], "new")
+
+
+def test_a_failing_writer_keeps_the_old_content(tmp_path):
+    path = tmp_path / "text.txt"
+    write_text(path, "old")
+
+    def fail(temporary):
+        temporary.write_text("half of the n")
+        raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        write_file(path, fail)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["text.txt"]
+
+
+def test_json_is_readable_by_people_and_has_no_nan(tmp_path):
+    path = tmp_path / "values.json"
+    write_json(path, {"language": "Türkçe"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"language": "Türkçe"}
+    assert "Türkçe" in path.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"loss": float("nan")})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"language": "Türkçe"}
+
+
+def test_a_folder_appears_whole(tmp_path):
+    folder = tmp_path / "cache" / "model"
+
+    def fill(temporary):
+        (temporary / "weights").write_text("1")
+        assert not folder.exists()
+        (temporary / "config").write_text("2")
+
+    assert write_folder(folder, fill) == folder
+    assert names(folder) == ["config", "weights"]
+    assert names(folder.parent) == ["model"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    def fail(temporary):
+        (temporary / "weights").write_text("1")
+        raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        write_folder(tmp_path / "model", fail)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_another_process_completed_meanwhile_is_kept(tmp_path):
+    folder = tmp_path / "model"
+
+    def fill(temporary):
+        (temporary / "weights").write_text("mine")
+        folder.mkdir()
+        (folder / "weights").write_text("theirs")
+
+    write_folder(folder, fill)
+    assert (folder / "weights").read_text() == "theirs"
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: write_text(path, "text"),
+        lambda path: write_json(path, {}),
+        lambda path: write_folder(path, lambda temporary: None),
+        lambda path: locked(path).__enter__(),
+    ],
+    ids=["text", "json", "folder", "lock"],
+)
+def test_an_unwritable_place_is_a_run_error_that_names_the_path(write, tmp_path):
+    (tmp_path / "file").write_text("a regular file")
+    path = tmp_path / "file" / "below"
+    with pytest.raises(RunError) as caught:
+        write(path)
+    assert f"cannot write {path}: Not a directory" in str(caught.value)
+    assert "choose another folder" in str(caught.value)
+    assert (tmp_path / "file").read_text() == "a regular file"
+
+
+def test_a_full_disk_is_a_run_error_and_what_was_written_before_is_intact(tmp_path):
+    path, folder = tmp_path / "text.txt", tmp_path / "model"
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, path, folder], capture_output=True, text=True, check=True
+    )
+    first, second = done.stdout.splitlines()
+    assert first.startswith(f"cannot write {path}: File too large; what was written before is intact")
+    assert second.startswith(f"cannot write {folder}: File too large; what was written before is intact")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["text.txt"]
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
+    for folder in (tmp_path / "phases" / ".1-model.abc.tmp", tmp_path / "phases" / "1-model"):
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("1")
+    (tmp_path / ".results.json.77.tmp").write_text("{")
+    (tmp_path / "results.tmp").write_text("a user's own")
+    (tmp_path / ".lock").touch()
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".lock", "phases", "results.tmp"]
+    assert names(tmp_path / "phases") == ["1-model"]
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another living process that holds the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    with process:
+        yield process
+        process.kill()
+
+
+def test_the_lock_of_a_living_process_is_respected(tmp_path, holder):
+    with pytest.raises(RunError, match="in use by another process") as caught, locked(tmp_path / "run"):
+        pytest.fail("got the lock")
+    assert str(tmp_path / "run") in str(caught.value)
+    assert holder.poll() is None
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    entered = False
+    with locked(tmp_path / "run"):
+        entered = True
+    assert entered
+
+
+def test_a_lock_is_free_after_an_error(tmp_path):
+    with pytest.raises(ValueError, match="stop"), locked(tmp_path / "run"):
+        raise ValueError("stop")
+    with locked(tmp_path / "run"), pytest.raises(RunError), locked(tmp_path / "run"):
+        pytest.fail("got the lock twice")
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"LOWRES_STILTS_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, Path("/c")),
+        ({"XDG_CACHE_HOME": "/x"}, Path("/x/lowres-stilts")),
+        ({"XDG_CACHE_HOME": ""}, Path("/h/.cache/lowres-stilts")),
+        ({}, Path("/h/.cache/lowres-stilts")),
+    ],
+)
+def test_cache_dir_follows_the_environment(variables, expected, monkeypatch):
+    for name in ("LOWRES_STILTS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "/h", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert os.environ["HOME"] == "/h"
+    assert cache_dir() == expected
