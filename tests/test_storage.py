@@ -145,7 +145,7 @@ def test_an_unwritable_place_is_a_run_error_that_names_the_path(write, tmp_path)
     path = tmp_path / "file" / "below"
     with pytest.raises(RunError) as caught:
         write(path)
-    assert f"cannot write {path}: Not a directory" in str(caught.value)
+    assert str(caught.value).startswith(f"cannot write {path}: ")
     assert "choose another folder" in str(caught.value)
     assert (tmp_path / "file").read_text() == "a regular file"
 

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 from tests.project import call, write_project
 
 QUICK = {"env": {**os.environ, "HF_HUB_OFFLINE": "1", "TERM": "dumb"}}

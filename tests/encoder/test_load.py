@@ -1,10 +1,10 @@
 import bitsandbytes as bnb
 import pytest
 import torch
-from tests.models import write_tiny_model
 
 from lowres_stilts.encoder.load import load_encoder, weights_bytes
 from lowres_stilts.errors import EncoderError
+from tests.models import write_tiny_model
 
 FAMILIES = ["xlm-roberta", "xlm-roberta-xl", "bert"]
 

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 
@@ -10,30 +10,93 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.tasks.registry import NER_TAGS, UPOS_TAGS
 
 ACCURACY, SPAN_F1 = METRICS["accuracy"], METRICS["span_f1"]
+# seqeval takes X, a tag of one letter, for a span without type: see the test below.
+BARE_TAGS = tuple(tag for tag in UPOS_TAGS if tag != "X")
+TAGS = {"ner": NER_TAGS, "pos": BARE_TAGS, "both": ("O", "B-PER", "I-PER", "PER", "NOUN", "VERB")}
+ANSWERS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30)
 
 
-@pytest.mark.parametrize("tags", [NER_TAGS, UPOS_TAGS], ids=["ner", "pos"])
+def _seqeval(gold, predicted):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "NOUN seems not to be NE tag."
+        return 100 * f1_score(gold, predicted, zero_division=0)
+
+
+def test_metrics_are_filed_under_their_names():
+    assert {name: metric.name for name, metric in METRICS.items()} == {name: name for name in METRICS}
+
+
+@pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_span_f1_equals_seqeval(tags, data):
-    lengths = data.draw(st.lists(st.integers(1, 8), min_size=1, max_size=6))
-    gold, predicted = (
-        [data.draw(st.lists(st.sampled_from(tags), min_size=n, max_size=n)) for n in lengths] for _ in range(2)
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected = 100 * f1_score(gold, predicted, zero_division=0)
-    assert SPAN_F1.score(SPAN_F1.table(gold, predicted)) == pytest.approx(expected)
+    pairs = st.lists(st.tuples(st.sampled_from(tags), st.sampled_from(tags)), min_size=1, max_size=8)
+    sentences = data.draw(st.lists(pairs, min_size=1, max_size=5))
+    gold, predicted = ([[pair[side] for pair in sentence] for sentence in sentences] for side in (0, 1))
+    assert SPAN_F1.score(SPAN_F1.table(gold, predicted)) == pytest.approx(_seqeval(gold, predicted))
 
 
-def test_accuracy_counts_equal_answers():
-    assert ACCURACY.score(ACCURACY.table(["a", "b", "a", "c"], ["a", "b", "c", "c"])) == 75
+def test_span_f1_equals_seqeval_where_a_sentence_begins_with_x():
+    gold = [["ADJ", "ADJ"], ["X", "ADJ"]]
+    predicted = [["ADJ", "ADP"], ["X", "ADJ"]]
+    assert SPAN_F1.score(SPAN_F1.table(gold, predicted)) == pytest.approx(_seqeval(gold, predicted))
 
 
-def test_scores_of_resamples_come_in_one_step():
-    table = ACCURACY.table([1, 1, 0], [1, 0, 0])
-    weights = np.array([[1.0, 1, 1], [3, 0, 0], [0, 3, 0]])
-    assert ACCURACY.value(weights @ table).tolist() == pytest.approx([200 / 3, 100, 0])
+@pytest.mark.parametrize(
+    ("gold", "predicted", "counts"),
+    [
+        ("B-PER I-PER O", "B-PER I-PER O", (1, 1, 1)),
+        ("B-PER I-PER O", "B-PER O O", (0, 1, 1)),
+        ("B-PER B-PER", "B-PER I-PER", (0, 1, 2)),
+        ("I-PER I-PER", "B-PER I-PER", (1, 1, 1)),
+        ("B-PER I-LOC", "B-PER B-LOC", (2, 2, 2)),
+        ("NOUN VERB", "NOUN NOUN", (0, 1, 2)),
+        ("NOUN NOUN VERB", "NOUN NOUN NOUN", (0, 1, 2)),
+        ("O O", "O O", (0, 0, 0)),
+    ],
+)
+def test_spans_are_counted_as_conll_does(gold, predicted, counts):
+    table = SPAN_F1.table([tuple(gold.split())], [tuple(predicted.split())])
+    assert table.tolist() == [list(counts)]
+
+
+def test_spans_end_with_their_sentence():
+    gold = [("O", "B-PER"), ("I-PER", "O")]
+    assert SPAN_F1.table(gold, gold).tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
 def test_no_spans_at_all_is_zero_not_an_error():
     assert SPAN_F1.score(SPAN_F1.table([("O", "O")], [("O", "O")])) == 0
+
+
+def test_accuracy_is_the_share_of_equal_answers():
+    assert ACCURACY.score(ACCURACY.table(["a", "b", "a", "c"], ["a", "b", "c", "c"])) == 75
+
+
+@settings(max_examples=50)
+@given(answers=ANSWERS)
+def test_accuracy_is_in_points_and_does_not_depend_on_the_order(answers):
+    gold, predicted = zip(*answers, strict=True)
+    score = ACCURACY.score(ACCURACY.table(gold, predicted))
+    right = len([1 for answer, guess in answers if answer == guess])
+    assert score == pytest.approx(100 * right / len(answers))
+    assert ACCURACY.score(ACCURACY.table(gold[::-1], predicted[::-1])) == score
+
+
+def test_a_label_is_no_index():
+    assert ACCURACY.score(ACCURACY.table(["1"], [1])) == 0
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_every_example_needs_an_answer(metric):
+    with pytest.raises(ValueError, match="shorter"):
+        metric.table([("O",), ("O",)], [("O",)])
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_scores_of_resamples_come_in_one_step(metric):
+    gold = [("NOUN",), ("VERB", "NOUN"), ("O",)]
+    table = metric.table(gold, [("NOUN",), ("VERB", "VERB"), ("NOUN",)])
+    weights = np.array([[1.0, 1, 1], [3, 0, 0], [0, 2, 1]])
+    one_by_one = [metric.score(np.repeat(table, weights[row].astype(int), axis=0)) for row in range(3)]
+    assert metric.value(weights @ table).tolist() == pytest.approx(one_by_one)

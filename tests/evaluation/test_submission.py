@@ -1,38 +1,86 @@
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import DataError
 from lowres_stilts.evaluation.submission import read_predictions, write_predictions
 from lowres_stilts.tasks.registry import REGISTRY
+from lowres_stilts.tasks.task import FamilyName, Task
 
-LABELS = st.sampled_from(REGISTRY["xnli"].labels)
-TAGS = st.lists(st.sampled_from(REGISTRY["panx"].labels), min_size=1, max_size=5).map(tuple)
-PREDICTIONS = {"xnli": LABELS, "panx": TAGS, "xcopa": st.integers(0, 1), "tatoeba": st.integers(0, 999)}
+LABEL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+PREDICTIONS = {
+    "classification": st.sampled_from(REGISTRY["xnli"].labels) | LABEL,
+    "tagging": st.lists(st.sampled_from(REGISTRY["panx"].labels) | LABEL, min_size=1, max_size=5).map(tuple),
+    "multiple_choice": st.integers(0, 9),
+    "retrieval": st.integers(0, 100_000),
+}
 
 
-@pytest.mark.parametrize("name", sorted(PREDICTIONS))
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("predictions") / "test-sw.tsv"
+
+
+def mine(family):
+    return Task("mine", family, "", ("sw",), "accuracy", lambda path, task: iter(()), labels=("a", "b"))
+
+
+def test_every_family_has_a_format_here():
+    assert set(PREDICTIONS) == set(FamilyName.__args__)
+
+
+@pytest.mark.parametrize("family", PREDICTIONS)
+@settings(max_examples=60)
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_round_trip(name, data, tmp_path):
-    predictions = data.draw(st.lists(PREDICTIONS[name], min_size=1, max_size=10))
-    path = tmp_path / "test-sw.tsv"
+def test_what_is_written_is_read_back(family, data, path):
+    predictions = data.draw(st.lists(PREDICTIONS[family], min_size=1, max_size=8))
+    write_predictions(path, mine(family), predictions)
+    assert read_predictions(path, mine(family), len(predictions)) == predictions
+
+
+@pytest.mark.parametrize("family", PREDICTIONS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_another_number_of_predictions_is_refused(family, data, path):
+    predictions = data.draw(st.lists(PREDICTIONS[family], min_size=1, max_size=5))
+    write_predictions(path, mine(family), predictions)
+    for other in (len(predictions) - 1, len(predictions) + 1):
+        with pytest.raises(DataError) as caught:
+            read_predictions(path, mine(family), other)
+        assert str(caught.value) == f"{path}: {len(predictions)} predictions for {other} examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "predictions", "text"),
+    [
+        ("panx", [("B-PER", "I-PER"), ("O",)], "B-PER\nI-PER\n\nO\n\n"),
+        ("xnli", ["neutral", "entailment"], "neutral\nentailment\n"),
+        ("pawsx", ["1", "0"], "1\n0\n"),
+        ("xcopa", [1, 0], "1\n0\n"),
+        ("tatoeba", [3, 0], "3\n0\n"),
+    ],
+)
+def test_the_format_is_xtremes(name, predictions, text, path):
     write_predictions(path, REGISTRY[name], predictions)
-    assert read_predictions(path, REGISTRY[name], len(predictions)) == predictions
+    assert path.read_bytes() == text.encode()
 
 
-def test_the_format_is_xtremes(tmp_path):
-    path = tmp_path / "test-sw.tsv"
-    write_predictions(path, REGISTRY["panx"], [("B-PER", "I-PER"), ("O",)])
-    assert path.read_text() == "B-PER\nI-PER\n\nO\n\n"
-    write_predictions(path, REGISTRY["tatoeba"], [3, 0])
-    assert path.read_text() == "3\n0\n"
+@pytest.mark.parametrize("ending", ["", "\n", "\n\n"])
+def test_files_of_others_may_end_as_they_like(ending, path):
+    path.write_text("B-PER\nI-PER\n\nO" + ending)
+    assert read_predictions(path, REGISTRY["panx"], 2) == [("B-PER", "I-PER"), ("O",)]
+    path.write_text("B-PER\r\nI-PER\r\n\r\nO\r\n")
+    assert read_predictions(path, REGISTRY["panx"], 2) == [("B-PER", "I-PER"), ("O",)]
 
 
-def test_another_number_of_predictions_is_refused(tmp_path):
-    path = tmp_path / "test-sw.tsv"
-    write_predictions(path, REGISTRY["xnli"], ["neutral"])
-    with pytest.raises(DataError, match="1 predictions for 2 examples"):
-        read_predictions(path, REGISTRY["xnli"], 2)
-    with pytest.raises(DataError, match="cannot be read as predictions of xcopa"):
-        read_predictions(path, REGISTRY["xcopa"], 1)
+@pytest.mark.parametrize("content", [b"0\none\n", b"0\n\n", b"1.5\n", b"\xff\n"])
+def test_what_is_no_index_is_refused(content, path):
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_predictions(path, REGISTRY["xcopa"], 2)
+    assert str(caught.value).startswith(f"{path}: cannot be read as predictions of xcopa: ")
+
+
+def test_a_missing_file_is_a_data_error(tmp_path):
+    with pytest.raises(DataError, match=r"none\.tsv: cannot be read as predictions of xnli"):
+        read_predictions(tmp_path / "none.tsv", REGISTRY["xnli"], 1)

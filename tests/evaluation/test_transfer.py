@@ -1,4 +1,5 @@
 import io
+import json
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ BETTER = {"en": [0, 1, 0, 1], "sw": [0, 1, 0, 0], "ur": [1, 0, 1, 0]}
 WORSE = {"en": [0, 1, 0, 0], "sw": [0, 0, 1, 0], "ur": [1, 0, 0, 0]}
 
 
-def _results(baseline):
-    arms = [None if answers is None else Arm.of(ACCURACY, GOLD, answers) for answers in (BETTER, baseline)]
-    return transfer_results("mine", ACCURACY, *arms, samples=200, seed=1)
+def _results(baseline, languages=("en", "sw", "ur"), system=BETTER, seed=1):
+    arms = [
+        answers and Arm.of(ACCURACY, GOLD, {language: answers[language] for language in languages})
+        for answers in (system, baseline)
+    ]
+    return transfer_results("mine", ACCURACY, *arms, samples=200, seed=seed)
 
 
 def _printed(results):
@@ -25,33 +29,105 @@ def _printed(results):
     return console.file.getvalue()
 
 
+def _row(printed, language):
+    (line,) = [line for line in printed.splitlines() if line.strip("│ ").startswith(f"{language} ")]
+    return line
+
+
 def test_scores_baseline_and_gain_by_language():
     results = _results(WORSE)
-    assert {language: score["value"] for language, score in results["scores"]["mine"].items()} == {
-        "en": 100,
-        "sw": 75,
-        "ur": 50,
+    values = {
+        kind: {language: score["value"] for language, score in results[kind]["mine"].items()}
+        for kind in ("scores", "baseline", "gain")
     }
-    assert results["gain"]["mine"]["sw"]["value"] == 50
-    means = results["mean_without_english"]["mine"]
-    assert [means[key]["value"] for key in ("scores", "baseline", "gain")] == [62.5, 25, 37.5]
-    for kind in ("scores", "baseline", "gain"):
-        for score in results[kind]["mine"].values():
-            assert score["ci95"][0] <= score["value"] <= score["ci95"][1]
+    assert values == {
+        "scores": {"en": 100, "sw": 75, "ur": 50},
+        "baseline": {"en": 75, "sw": 25, "ur": 25},
+        "gain": {"en": 25, "sw": 50, "ur": 25},
+    }
+
+
+def test_means_leave_english_out():
+    means = _results(WORSE)["mean_without_english"]["mine"]
+    assert {kind: mean["value"] for kind, mean in means.items()} == {"scores": 62.5, "baseline": 25, "gain": 37.5}
+
+
+def test_the_shape_is_that_of_results_json():
+    results = json.loads(json.dumps(_results(WORSE), allow_nan=False))
+    assert set(results) == {"scores", "baseline", "gain", "mean_without_english"}
+    for kind, keys in {
+        "scores": {"metric", "value", "n", "ci95"},
+        "baseline": {"metric", "value", "n", "ci95"},
+        "gain": {"value", "ci95"},
+    }.items():
+        ((task, by_language),) = results[kind].items()
+        assert (task, list(by_language)) == ("mine", ["en", "sw", "ur"])
+        for score in by_language.values():
+            assert set(score) == keys
+            low, high = score["ci95"]
+            assert low <= score["value"] <= high
+            assert score.get("n", 4) == 4
+            assert score.get("metric", "accuracy") == "accuracy"
+    for mean in results["mean_without_english"]["mine"].values():
+        assert set(mean) == {"value", "ci95"}
+
+
+def test_the_mean_of_one_language_is_that_language():
+    results = _results(WORSE, languages=("sw",))
+    score, mean = results["scores"]["mine"]["sw"], results["mean_without_english"]["mine"]["scores"]
+    assert mean == {key: score[key] for key in ("value", "ci95")}
+
+
+def test_english_alone_has_no_mean():
+    results = _results(WORSE, languages=("en",))
+    assert results["mean_without_english"] == {"mine": {}}
+    assert "mean" not in _printed(results)
 
 
 def test_without_a_baseline_there_is_no_gain():
     results = _results(None)
     assert set(results) == {"scores", "mean_without_english"}
+    assert set(results["mean_without_english"]["mine"]) == {"scores"}
     printed = _printed(results)
     assert "score" in printed
     assert "gain" not in printed
+    assert "STILTs" not in printed
 
 
-def test_the_table_shows_what_was_measured():
+def test_over_itself_the_gain_is_nothing():
+    results = _results(BETTER)
+    gains = [*results["gain"]["mine"].values(), results["mean_without_english"]["mine"]["gain"]]
+    assert gains == [{"value": 0, "ci95": [0, 0]}] * 4
+
+
+def test_the_seed_decides_the_intervals_alone():
+    assert _results(WORSE) == _results(WORSE)
+    other = _results(WORSE, seed=2)
+    assert other["scores"]["mine"]["ur"]["value"] == _results(WORSE)["scores"]["mine"]["ur"]["value"]
+
+
+def test_the_table_has_a_row_for_every_language_and_the_mean():
     printed = _printed(_results(WORSE))
-    for text in ("baseline", "STILTs", "+50.0", "mean without en", "62.5"):
-        assert text in printed
+    assert "mine: accuracy by language, in points, with 95% intervals" in printed
+    header = next(line for line in printed.splitlines() if "language" in line and "STILTs" in line)
+    assert header.index("baseline") < header.index("STILTs") < header.index("gain")
+    for language, shown in {"en": (75, 100, 25), "sw": (25, 75, 50), "ur": (25, 50, 25)}.items():
+        row = _row(printed, language)
+        places = [row.index(f"{shown[0]:.1f} ["), row.index(f"{shown[1]:.1f} ["), row.index(f"+{shown[2]:.1f} [")]
+        assert places == sorted(places)
+    assert "62.5 [" in _row(printed, "mean without en")
+    assert "+37.5 [" in _row(printed, "mean without en")
+
+
+def test_a_loss_has_its_sign_in_the_table():
+    printed = _printed(_results(BETTER, system=WORSE))
+    assert "-50.0 [" in _row(printed, "sw")
+
+
+def test_the_table_of_one_language_has_no_mean():
+    printed = _printed(_results(WORSE, languages=("sw",)))
+    assert "mean" not in printed
+    assert "+50.0 [" in _row(printed, "sw")
 
 
 def test_counts_need_an_answer_for_every_example():

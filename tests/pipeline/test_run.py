@@ -3,12 +3,12 @@ import json
 import pytest
 import torch
 from peft import PeftModel
-from tests.project import LANGUAGES, write_project
 
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import DataError, RecipeError, UsageError
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import load_recipe
+from tests.project import LANGUAGES, write_project
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_results_follow_the_design(start, tmp_path):
         difference = results["scores"]["mood"][language]["value"] - results["baseline"]["mood"][language]["value"]
         assert gain["value"] == pytest.approx(difference, abs=1e-3)
         assert gain["ci95"][0] <= gain["value"] <= gain["ci95"][1]
-    assert set(results["cost"]) == {"seconds", "peak_memory_bytes", "trainable_parameters"}
+    assert set(results["cost"]) >= {"seconds", "peak_memory_bytes", "trainable_parameters"}
     assert [phase["phase"] for phase in results["phases"]] == ["1-intermediate", "2-target", "2-target-baseline"]
 
 

@@ -1,58 +1,108 @@
+import itertools
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.tasks.batches import make_batch, plan_batches
-from lowres_stilts.tasks.features import UNLABELLED, Features, pack
+from lowres_stilts.tasks.features import UNLABELLED, pack
 
-NESTED = st.lists(
-    st.lists(st.lists(st.integers(2, 99), min_size=1, max_size=12), min_size=1, max_size=4),
-    min_size=1,
-    max_size=25,
-)
+PAD = 1
+SEQUENCE = st.lists(st.integers(2, 99), min_size=1, max_size=9)
+NESTED = st.lists(st.lists(SEQUENCE, min_size=1, max_size=4), min_size=1, max_size=12)
+BUDGET = st.integers(1, 60)
+SEED = st.none() | st.integers(0, 5)
 
 
-@given(NESTED, st.integers(4, 80), st.none() | st.integers(0, 99))
-def test_every_example_once_and_within_the_budget(nested, budget, seed):
+def rng(seed):
+    return None if seed is None else np.random.default_rng(seed)
+
+
+def plan(features, budget, seed):
+    return [batch.tolist() for batch in plan_batches(features, budget, rng(seed))]
+
+
+def padded_tokens(nested, batch):
+    rows = [ids for example in batch for ids in nested[example]]
+    return len(rows) * max(map(len, rows))
+
+
+@settings(max_examples=100)
+@given(nested=NESTED, budget=BUDGET, seed=SEED)
+def test_every_example_is_in_exactly_one_batch(nested, budget, seed):
+    batches = plan(pack(nested, [0] * len(nested)), budget, seed)
+    assert sorted(itertools.chain(*batches)) == list(range(len(nested)))
+    assert all(batches)
+
+
+@settings(max_examples=100)
+@given(nested=NESTED, budget=BUDGET, seed=SEED)
+def test_only_an_example_alone_passes_the_budget(nested, budget, seed):
+    for batch in plan(pack(nested, [0] * len(nested)), budget, seed):
+        assert padded_tokens(nested, batch) <= budget or len(batch) == 1
+
+
+@settings(max_examples=50)
+@given(nested=NESTED, budget=BUDGET)
+def test_without_a_generator_the_longest_come_first(nested, budget):
+    order = list(itertools.chain(*plan(pack(nested, [0] * len(nested)), budget, None)))
+    lengths = [max(map(len, nested[example])) for example in order]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+@settings(max_examples=50)
+@given(nested=NESTED, budget=BUDGET, seed=st.integers(0, 5))
+def test_the_same_seed_gives_the_same_plan(nested, budget, seed):
     features = pack(nested, [0] * len(nested))
-    rng = None if seed is None else np.random.default_rng(seed)
-    batches = plan_batches(features, budget, rng)
-    assert sorted(np.concatenate(batches)) == list(range(len(nested)))
-    for batch in batches:
-        padded = features.lengths()[batch].max() * features.widths()[batch].sum()
-        assert padded <= budget or len(batch) == 1
-    again = plan_batches(features, budget, None if seed is None else np.random.default_rng(seed))
-    assert [list(batch) for batch in again] == [list(batch) for batch in batches]
+    assert plan(features, budget, seed) == plan(features, budget, seed)
 
 
-@given(NESTED)
-def test_a_batch_holds_the_tokens_of_its_examples_and_padding(nested):
-    features = pack(nested, list(range(len(nested))))
-    chosen = list(range(len(nested)))[::-1]
-    batch = make_batch(features, chosen, pad_id=1)
-    rows = [sequence for example in chosen for sequence in nested[example]]
-    assert [list(ids[: mask.sum()]) for ids, mask in zip(batch.ids, batch.mask, strict=True)] == rows
-    assert (batch.ids[batch.mask == 0] == 1).all()
-    assert list(batch.labels) == chosen
-    assert list(batch.widths) == [len(nested[example]) for example in chosen]
-    assert batch.labelled == len(chosen)
+def test_another_seed_gives_other_batches_in_another_order():
+    features = pack([[[5] * (1 + number % 3)] for number in range(60)], [0] * 60)
+    first, second = plan(features, 12, 1), plan(features, 12, 2)
+    assert sorted(map(sorted, first)) != sorted(map(sorted, second))
+    lengths = [int(features.lengths()[batch[0]]) for batch in first]
+    assert lengths != sorted(lengths)
+    assert lengths != sorted(lengths, reverse=True)
 
 
-def test_labels_of_tokens_stand_at_their_tokens():
-    features = pack(
-        [[[5, 6, 7]], [[8, 9]]], [UNLABELLED, 3, UNLABELLED, UNLABELLED, 4], [False, True, False, False, True]
-    )
-    batch = make_batch(features, [1, 0], pad_id=1)
-    assert batch.labels.tolist() == [[UNLABELLED, 4, UNLABELLED], [UNLABELLED, 3, UNLABELLED]]
-    assert batch.labelled == 2
+def test_equal_lengths_fill_the_budget():
+    features = pack([[[5] * 4]] * 10, [0] * 10)
+    assert [len(batch) for batch in plan(features, 12, None)] == [3, 3, 3, 1]
+    assert [len(batch) for batch in plan(features, 11, None)] == [2] * 5
+    assert plan(pack([], []), 12, None) == []
 
 
-@given(NESTED)
-def test_features_survive_the_disk(tmp_path_factory, nested):
-    path = tmp_path_factory.mktemp("features") / "f.npz"
-    features = pack(nested, [1] * len(nested))
-    features.save(path)
-    again = Features.load(path)
-    for name in ("ids", "sequences", "examples", "labels", "first_pieces"):
-        assert np.array_equal(getattr(again, name), getattr(features, name))
-    assert len(again) == len(nested)
+@settings(max_examples=100)
+@given(nested=NESTED, data=st.data())
+def test_a_batch_has_its_examples_tokens_padding_and_labels(nested, data):
+    labels = data.draw(st.lists(st.integers(-1, 3), min_size=len(nested), max_size=len(nested)))
+    labels = [UNLABELLED if label < 0 else label for label in labels]
+    chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), min_size=1, max_size=5, unique=True))
+    batch = make_batch(pack(nested, labels), chosen, PAD)
+    rows = [ids for example in chosen for ids in nested[example]]
+    assert batch.ids.shape == batch.mask.shape == (len(rows), max(map(len, rows)))
+    assert [ids[mask == 1].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)] == rows
+    assert set(batch.ids[batch.mask == 0].tolist()) <= {PAD}
+    assert batch.mask.sum(axis=1).tolist() == [len(ids) for ids in rows]
+    assert all(mask.tolist() == sorted(mask, reverse=True) for mask in batch.mask)
+    assert batch.examples.tolist() == chosen
+    assert batch.widths.tolist() == [len(nested[example]) for example in chosen]
+    assert batch.labels.tolist() == [labels[example] for example in chosen]
+    assert batch.labelled == sum(labels[example] != UNLABELLED for example in chosen)
+
+
+@settings(max_examples=100)
+@given(nested=NESTED, data=st.data())
+def test_labels_of_tokens_stay_with_their_tokens(nested, data):
+    # A token's label is its id, so that each is recognised.
+    flat = [token for sequences in nested for ids in sequences for token in ids]
+    labelled = data.draw(st.lists(st.booleans(), min_size=len(flat), max_size=len(flat)))
+    labels = [token if known else UNLABELLED for token, known in zip(flat, labelled, strict=True)]
+    chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), min_size=1, max_size=5, unique=True))
+    batch = make_batch(pack(nested, labels, labelled), chosen, PAD)
+    known = batch.labels != UNLABELLED
+    assert (batch.labels[known] == batch.ids[known]).all()
+    assert not known[batch.mask == 0].any()
+    bounds = list(itertools.accumulate((sum(map(len, sequences)) for sequences in nested), initial=0))
+    assert batch.labelled == sum(sum(labelled[bounds[example] : bounds[example + 1]]) for example in chosen)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lowres_stilts.errors import DataError
 
@@ -28,7 +28,7 @@ class Record:
             DataError: it is missing, blank or no string.
         """
         value = self.fields.get(name)
-        if not isinstance(value, str):
+        if not is_text(value):
             raise self.error(f"field {name!r} must be a text, found {_shown(value)}")
         if not value.strip():
             raise self.error(f"field {name!r} is empty")
@@ -71,7 +71,8 @@ def read_tsv(path: Path, columns: Sequence[str], label: str | None = None) -> It
     allowed = {len(columns)} if label is None else {len(columns), len(columns) - 1}
     for number, line in read_lines(path):
         cells = line.split("\t")
-        if number == 1 and cells == list(columns):
+        if number == 1 and cells in (list(columns), list(columns[: min(allowed)])):
+            allowed = {len(cells)}
             continue
         if len(cells) not in allowed:
             raise DataError(
@@ -94,8 +95,10 @@ def read_jsonl(path: Path) -> Iterator[Record]:
             continue
         try:
             value = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        except RecursionError as error:
+            raise DataError(f"{path}:{number}: not valid JSON (nested too deeply)") from error
+        except ValueError as error:  # a number of thousands of digits is one too
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
             raise DataError(f"{path}:{number}: not valid JSON ({reason})") from error
         if not isinstance(value, dict):
             raise DataError(f"{path}:{number}: expected a JSON object, found {_shown(value)}")
@@ -136,6 +139,14 @@ def _sentence(path: Path, line: int, rows: list[list[str]]) -> Record:
     tokens = [row[0] for row in rows]
     tags = [row[1] for row in rows] if len(rows[0]) == 2 else None
     return Record(path, line, {"tokens": tokens, "tags": tags})
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether this is Unicode text; JSON can spell halves of surrogate pairs, which are none."""
+    try:
+        return isinstance(value, str) and bool(value.encode() or True)
+    except UnicodeEncodeError:
+        return False
 
 
 def _shown(value: object) -> str:

@@ -182,7 +182,8 @@ def _split_by_prompt(english: Sequence[Exchange]) -> dict[str, str]:
 def _write_replies(english: Sequence[Exchange], split_of: dict[str, str], folder: Path) -> None:
     """Reply selection from the topic task's training prompts: the other candidates reply to other prompts.
 
-    Candidates of the dev rows reply to dev prompts, so that training never shows a dev answer as a wrong one.
+    Candidates of a split's rows are answers of that split, so that training shows a dev answer as a wrong one
+    only where it answers a training prompt too.
     """
     rng = random.Random(2020)  # noqa: S311
     usable = [e for e in english if e.reply and split_of[_key(e)] == "train"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -12,11 +13,10 @@ def transfer_table(results: Mapping[str, Any]) -> Table:
     scores, baseline, gain = (results.get(key, {}).get(task, {}) for key in ("scores", "baseline", "gain"))
     metric = next(iter(scores.values()))["metric"]
     title = f"{task}: {metric} by language, in points, with 95% intervals"
-    table = Table(title=title, title_justify="left")
-    table.add_column("language")
-    table.add_column("n", justify="right")
-    for name in ["baseline", "STILTs", "gain"] if gain else ["score"]:
-        table.add_column(name, justify="right")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("language", no_wrap=True)
+    for name in ["n", "baseline", "STILTs", "gain"] if gain else ["n", "score"]:
+        table.add_column(name, justify="right", no_wrap=True)
     for language, score in scores.items():
         table.add_row(language, str(score["n"]), *_cells(score, baseline.get(language), gain.get(language)))
     means = results["mean_without_english"][task]

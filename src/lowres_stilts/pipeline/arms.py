@@ -51,7 +51,8 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     started = time.perf_counter()
     display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
     encoder = load_encoder(**recipe.model.model_dump(exclude={"id", "head"}), model_id=recipe.model.id)
-    folder.log("encoder loaded", weights_bytes=weights_bytes(encoder.model), device=str(encoder.device))
+    stored = weights_bytes(encoder.model)
+    folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
     bench = Bench(folder, encoder, ModuleStack(encoder), recipe.model.head, recipe.seed, display)
     summaries: list[dict[str, Any]] = []
     system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _system(recipe, material, bench, summaries))
@@ -64,13 +65,14 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
     )
     results = {
-        "model": recipe.model.model_dump(mode="json") | {"weights_bytes": weights_bytes(encoder.model)},
+        "model": recipe.model.model_dump(mode="json") | {"weights_bytes": stored},
         "recipe": recipe.model_dump(mode="json"),
         **scores,
         "evaluation": {"split": recipe.evaluate.split, "limit": recipe.evaluate.limit},
         "phases": summaries,
         "cost": {
-            "seconds": round(time.perf_counter() - started, 1),
+            "seconds": round(time.perf_counter() - started, 1),  # of the process that finished the run
+            "training_seconds": round(sum(summary["seconds"] for summary in summaries), 1),
             "peak_memory_bytes": peak_memory_bytes(encoder.device),
             "trainable_parameters": max((s["trainable_parameters"] for s in summaries), default=0),
         },

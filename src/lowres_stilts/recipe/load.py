@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from lowres_stilts.errors import RecipeError
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.recipe.yaml_lines import Key, parse_yaml, read_yaml
+from lowres_stilts.recipe.yaml_lines import Dumper, Key, parse_yaml, read_yaml
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -28,7 +28,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}:1: a recipe is a mapping of keys to values")
     places = {key: f"{path}:{line}" for key, line in lines.items()}
     for override in overrides:
-        places |= _apply(values, override)
+        keys, made = _apply(values, override)
+        replaced = {key for key in places if key[: len(keys)] == keys}
+        places = {key: place for key, place in places.items() if key not in replaced} | made
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -37,16 +39,17 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML, defaults included, so that it reads the same when they change."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.dump(recipe.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
-def _apply(values: dict[str, Any], override: str) -> dict[Key, str]:
+def _apply(values: dict[str, Any], override: str) -> tuple[Key, dict[Key, str]]:
+    """Changes `values`; returns the key that was set, and the places that the override made."""
     name, separator, text = override.partition("=")
     keys = tuple(name.strip().split("."))
     if not separator or not all(keys):
         raise RecipeError(f"--set {override}: expected key=value, for instance seed=7 or target.train.epochs=1")
     value, lines = parse_yaml(text, f"--set {override}")
-    places = {(*keys, *key): f"--set {override}" for key in lines}
+    places = {(*keys, *key): f"--set {override}" for key in [(), *lines]}
     place = values
     for depth, key in enumerate(keys[:-1], start=1):
         if key not in place:
@@ -56,7 +59,7 @@ def _apply(values: dict[str, Any], override: str) -> dict[Key, str]:
             raise RecipeError(f"--set {override}: {key} is not a mapping")
         place = place[key]
     place[keys[-1]] = value
-    return places
+    return keys, places
 
 
 def _message(error: ValidationError, places: dict[Key, str], source: str) -> str:
@@ -84,14 +87,14 @@ def _prefixes(key: tuple[int | str, ...]) -> list[Key]:
 
 def _suggestion(key: tuple[int | str, ...]) -> str:
     """Names the key that was probably meant, or those that there are."""
-    model: Any = Recipe
+    model: type[BaseModel] = Recipe
     for part in key[:-1]:
-        field = (
-            model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        )
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
-    names = list(model.model_fields) if model is not None else []
+        field = model.model_fields.get(str(part))
+        if field is None:  # a name of the user's own, in a dictionary
+            continue
+        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)
+    names = list(model.model_fields)
     if close := difflib.get_close_matches(str(key[-1]), names, n=1):
         return f"; did you mean {close[0]!r}?"
-    return f"; the keys here are {', '.join(names)}" if names else ""
+    return f"; the keys here are {', '.join(names)}"

@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Settings(BaseModel):
     """A part of a recipe: unknown keys are errors and values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelSettings(Settings):
@@ -193,6 +193,7 @@ class Recipe(Settings):
                 f"target.transfer is {self.target.transfer!r} but there is no intermediate phase; "
                 "add one or set transfer: none"
             )
-        if self.target.transfer == "continue" and "module" in self.target.model_fields_set:
+        own_module = self.target.module != TargetSettings.model_fields["module"].default
+        if self.target.transfer == "continue" and own_module:
             raise ValueError("target.transfer continue trains the intermediate module on: remove target.module")
         return self

@@ -30,24 +30,37 @@ _Loader.add_implicit_resolver(
 )
 
 
+class Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1 or `_Loader` would take for something else than text."""
+
+
+Dumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        *_Loader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}
+
+
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int]]:
     """The value of a YAML document and the line of every key in it.
 
     Raises:
         RecipeError: it is no YAML, or a key stands twice.
     """
-    loader = _Loader(text)
     lines: dict[Key, int] = {}
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         value = None if node is None else _build(loader, node, (), lines, source)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"{source}:{line}: not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except RecursionError as error:
+        raise RecipeError(f"{source}: not valid YAML: nested too deeply") from error
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # of wrongly tagged scalars too
         raise RecipeError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
     return value, lines
 
 
@@ -71,13 +84,25 @@ def _build(loader: _Loader, node: yaml.Node, key: Key, lines: dict[Key, int], so
         return [_build(loader, child, (*key, i), lines, source) for i, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         return loader.construct_object(node)
+    _refuse_repeated_keys(node, source)
     loader.flatten_mapping(node)
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        name = str(key_node.value)
-        line = key_node.start_mark.line + 1
-        if name in mapping:
-            raise RecipeError(f"{source}:{line}: key {name!r} stands twice")
-        lines[(*key, name)] = line
+        name = _name(key_node)
+        lines[(*key, name)] = key_node.start_mark.line + 1
         mapping[name] = _build(loader, value_node, (*key, name), lines, source)
     return mapping
+
+
+def _refuse_repeated_keys(node: yaml.MappingNode, source: str) -> None:
+    seen: set[str] = set()
+    for key_node, _ in node.value:
+        name = _name(key_node)
+        if name in seen:
+            raise RecipeError(f"{source}:{key_node.start_mark.line + 1}: key {name!r} stands twice")
+        seen.add(name)
+
+
+def _name(node: yaml.Node) -> str:
+    """A key on one line."""
+    return " ".join(str(node.value).split())

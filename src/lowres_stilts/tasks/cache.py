@@ -1,8 +1,10 @@
 """Features are made once per task, examples, tokenizer and length, and kept in the user's cache."""
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from typing import Any
+from zipfile import BadZipFile
 
 from tokenizers import Tokenizer
 
@@ -22,7 +24,7 @@ def cached_features(task: Task, examples: Sequence[Any], tokenizer: Tokenizer, m
     for example in examples:
         key.update(f"{example!r}\n".encode(errors="surrogatepass"))
     path = cache_dir() / "features" / f"{key.hexdigest()}.npz"
-    if path.exists():
+    with contextlib.suppress(OSError, ValueError, KeyError, BadZipFile):  # absent or damaged
         return Features.load(path)
     features = FAMILIES[task.family].encode(task, examples, tokenizer, max_length)
     write_file(path, features.save)
@@ -30,7 +32,7 @@ def cached_features(task: Task, examples: Sequence[Any], tokenizer: Tokenizer, m
 
 
 def _fingerprint(tokenizer: Tokenizer) -> str:
-    """A hash of what the tokenizer does: its vocabulary's ids on a sample, its normalizer and its template."""
+    """A hash of all that the tokenizer does."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()

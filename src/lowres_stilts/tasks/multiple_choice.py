@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import ChoiceExample
-from lowres_stilts.data.readers import Record, read_jsonl
+from lowres_stilts.data.readers import Record, is_text, read_jsonl
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_texts
@@ -75,7 +75,7 @@ def _index(record: Record, keys: Sequence[Any], fields: dict[str, Any]) -> int |
 def _checked(record: Record, prompt: str, choices: Any, label: Any) -> ChoiceExample:
     if not isinstance(choices, list) or len(choices) < 2:
         raise record.error("field 'choices' must be a list of at least two texts")
-    if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+    if not all(is_text(choice) and choice.strip() for choice in choices):
         raise record.error("every choice must be a text with something to read in it")
     if label is not None and (type(label) is not int or not 0 <= label < len(choices)):
         raise record.error(f"label {label!r} is not the index of a choice (0 to {len(choices) - 1})")

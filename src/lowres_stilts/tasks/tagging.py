@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import TaggedSentence
-from lowres_stilts.data.readers import Record, read_conll, read_jsonl
+from lowres_stilts.data.readers import Record, is_text, read_conll, read_jsonl
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_words
@@ -23,7 +23,7 @@ def read_tagged(path: Path, task: Task) -> Iterator[TaggedSentence]:
 
 def _sentence(record: Record, task: Task) -> TaggedSentence:
     tokens, tags = record.fields.get("tokens"), record.fields.get("tags")
-    if not isinstance(tokens, list) or not tokens or not all(isinstance(t, str) and t for t in tokens):
+    if not isinstance(tokens, list) or not tokens or not all(is_text(t) and t for t in tokens):
         raise record.error("field 'tokens' must be a list of words")
     if tags is None:
         return TaggedSentence(tuple(tokens), None)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
+from lowres_stilts.errors import UsageError
+
 
 @dataclass(frozen=True)
 class WordWindow:
@@ -23,7 +25,11 @@ def encode_texts(
         tokenizer: the encoder's fast tokenizer.
         texts: `(text, None)` or `(text, text_pair)`.
         max_length: most tokens of one sequence, special tokens counted in.
+
+    Raises:
+        UsageError: `max_length` leaves no room between the special tokens.
     """
+    _require_room(tokenizer, max_length, is_pair=any(second is not None for _, second in texts))
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length, strategy="longest_first")
     inputs = [first if second is None else (first, second) for first, second in texts]
@@ -37,7 +43,11 @@ def encode_words(
 
     The first piece of a word carries its tag. A word without pieces (a control character, say) gets the
     unknown token, and a word longer than a window keeps its first pieces, so that no word goes untagged.
+
+    Raises:
+        UsageError: `max_length` leaves no room between the special tokens.
     """
+    _require_room(tokenizer, max_length, is_pair=False)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     encodings = tokenizer.encode_batch(sentences, is_pretokenized=True, add_special_tokens=False)
@@ -54,6 +64,12 @@ def encode_words(
             [_window(before, group, after) for group in _groups(pieces, room, 3 if unknown is None else unknown)]
         )
     return windows
+
+
+def _require_room(tokenizer: Tokenizer, max_length: int, *, is_pair: bool) -> None:
+    least = tokenizer.num_special_tokens_to_add(is_pair) + 1
+    if max_length < least:
+        raise UsageError(f"max_length: {max_length} tokens leave no room for text; it must be at least {least}")
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
