@@ -7,7 +7,9 @@ from lowres_stilts.evaluation.submission import read_predictions, write_predicti
 from lowres_stilts.tasks.registry import REGISTRY
 from lowres_stilts.tasks.task import FamilyName, Task
 
-LABEL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+LABEL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8) | st.sampled_from(
+    ["two words", "line\u2028separator", "next\x85line", "\x0c"]
+)
 PREDICTIONS = {
     "classification": st.sampled_from(REGISTRY["xnli"].labels) | LABEL,
     "tagging": st.lists(st.sampled_from(REGISTRY["panx"].labels) | LABEL, min_size=1, max_size=5).map(tuple),

@@ -366,12 +366,13 @@ ODD_WORDS = st.sampled_from(
 )
 # Not those that look like numbers with an exponent: see the test below.
 TEXT = (PRINTABLE | ODD_WORDS).filter(lambda text: text.strip("+-_.0123456789eE") or "e" not in text.lower())
+KEY = TEXT.map(lambda text: " ".join(text.split()))
 RATE = st.floats(1e-8, 1e3, allow_nan=False)
 TRAIN = st.fixed_dictionaries({"lr": RATE, "weight_decay": RATE, "warmup": st.floats(0, 1)})
 MINE = st.fixed_dictionaries(
     {"family": st.just("tagging"), "languages": st.lists(TEXT, min_size=1), "labels": st.just(["O", "no"])}
 )
-FILES = st.dictionaries(TEXT, st.dictionaries(st.sampled_from(["train", "test"]), TEXT))
+FILES = st.dictionaries(KEY, st.dictionaries(st.sampled_from(["train", "test"]), TEXT))
 VALUES = st.fixed_dictionaries(
     {
         "name": TEXT,
@@ -380,7 +381,7 @@ VALUES = st.fixed_dictionaries(
         "target": st.fixed_dictionaries({"task": TEXT, "transfer": st.just("none")}, optional={"train": TRAIN}),
     },
     optional={
-        "tasks": st.dictionaries(TEXT, MINE, max_size=2),
+        "tasks": st.dictionaries(KEY, MINE, max_size=2),
         "evaluate": st.fixed_dictionaries({"languages": st.lists(TEXT) | st.just("all")}),
         "seed": st.integers(),
     },
@@ -403,6 +404,11 @@ def test_a_text_that_looks_like_a_number_is_written_as_a_text(name, write, folde
 def test_a_recipe_that_continues_reads_the_same(write, folder):
     recipe = load_recipe(write(GOOD), ["target.transfer=continue"])
     assert written_again(folder, recipe) == recipe
+
+
+def test_a_key_keeps_its_spaces(write):
+    text = GOOD.replace("source: starter", "source: files\n  files: {'two  spaces': {}}")
+    assert set(load_recipe(write(text)).data.files) == {"two  spaces"}
 
 
 ODD = st.sampled_from(

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,25 @@ def test_files_without_answers_are_read_too(task, tmp_path):
     path.write_text("\n".join(without))
     examples = Source(tmp_path).load(task, "dev", "en")
     assert {FAMILIES[task.family].gold(example) for example in examples} == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "language", "path"),
+    [
+        ("xnli", "test", "sw", "xnli/test-sw.tsv"),
+        ("mnli", "train", "en", "xnli/train-en.tsv"),
+        ("pawsx", "dev", "en", "pawsx/dev-en.tsv"),
+        ("panx", "train", "en", "panx/train-en.tsv"),
+        ("udpos", "test", "yo", "udpos/test-yo.tsv"),
+        ("xcopa", "dev", "et", "xcopa/val-et.jsonl"),
+        ("xcopa", "train", "en", "xcopa/train-en.jsonl"),
+        ("tatoeba", "test", "sw", "tatoeba/sw-en.sw"),
+        ("socialiqa", "train", "en", "siqa/socialIQa_v1.4_trn.jsonl"),
+        ("starter-topic", "test", "zh-TW", "starter/topic/test-zh-TW.tsv"),
+    ],
+)
+def test_files_are_where_xtreme_puts_them(name, split, language, path):
+    assert Source(Path("data")).paths(REGISTRY[name], split, language) == [Path("data") / path]
 
 
 @pytest.mark.parametrize("task", REGISTRY.values(), ids=lambda task: task.name)

@@ -69,7 +69,7 @@ def _message(error: ValidationError, places: dict[Key, str], source: str) -> str
     # pydantic puts names of union members into `loc`; the recipe's own keys are those with a place.
     key = first["loc"] if first["type"] in {"missing", "extra_forbidden"} else (known or [()])[0]
     place = places[known[0]] if known else source
-    name = ".".join(map(str, key))
+    name = " ".join(".".join(map(str, key)).split())
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         reason = "unknown key" + _suggestion(first["loc"])

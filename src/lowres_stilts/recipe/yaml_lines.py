@@ -104,5 +104,4 @@ def _refuse_repeated_keys(node: yaml.MappingNode, source: str) -> None:
 
 
 def _name(node: yaml.Node) -> str:
-    """A key on one line."""
-    return " ".join(str(node.value).split())
+    return str(node.value)
