@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, TOPICS, starter_data_dir
+from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, starter_data_dir
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.load import Source
 from lowres_stilts.tasks.registry import REGISTRY
@@ -150,17 +150,6 @@ def test_topics_are_the_registrys_and_every_one_is_trained_on(topics):
     labels = set(REGISTRY["starter-topic"].labels)
     assert {topic for rows in topics.values() for _, topic in rows} == labels
     assert {topic for _, topic in topics["train", "en"]} == labels
-
-
-def test_a_text_of_two_topics_has_none(topics, conversations):
-    topics_of = defaultdict(set)
-    for name, pairs in conversations["en"].items():
-        for pair in pairs if name in TOPICS else ():
-            topics_of[normalized(" ".join(pair))].add(name)
-    ambiguous = {text for text, names in topics_of.items() if len(names) > 1}
-    assert ambiguous
-    for split in SPLITS:
-        assert not ambiguous & texts(topics[split, "en"])
 
 
 def test_no_text_stands_twice_in_a_file(topics):

@@ -1,12 +1,14 @@
 """`lowres-stilts run`: all phases of a recipe."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 INTERRUPTED = 130
+WIDTH_OF_FILES = 100
 EXAMPLE = "Example: lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7"
 
 
@@ -45,8 +47,7 @@ def run_command(
 
     from lowres_stilts.evaluation.table import transfer_table
 
-    console = Console()
-    console.print(transfer_table(results))
+    Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(transfer_table(results))
     typer.echo(f"results: {folder / 'results.json'}")
 
 

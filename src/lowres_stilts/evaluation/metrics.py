@@ -17,42 +17,43 @@ class Metric:
     """A metric that is a function of sums of per-example counts."""
 
     name: str
-    counts: Callable[[Any, Any, bool], Sequence[int]]
-    """Counts of one example from its gold answer, its prediction, and whether it is the first of its file."""
+    table: Callable[[Sequence[Any], Sequence[Any]], Floats]
+    """Counts `[examples, counts]` from gold answers and predictions, as many of one as of the other."""
     value: Callable[[Floats], Floats]
     """Points (0 to 100) from summed counts `[..., counts]`, shape `[...]`."""
-
-    def table(self, gold: Sequence[Any], predicted: Sequence[Any]) -> Floats:
-        """Counts of every example, `[examples, counts]`."""
-        pairs = zip(gold, predicted, strict=True)
-        rows = [self.counts(right, answer, index == 0) for index, (right, answer) in enumerate(pairs)]
-        return np.array(rows, dtype=np.float64)
 
     def score(self, table: Floats) -> float:
         """Points of all examples together."""
         return float(self.value(table.sum(axis=0)))
 
 
-def _accuracy_counts(gold: object, predicted: object, first: bool) -> tuple[int, int]:
-    return int(gold == predicted), 1
+def _accuracy_table(gold: Sequence[Any], predicted: Sequence[Any]) -> Floats:
+    hits = [right == answer for right, answer in zip(gold, predicted, strict=True)]
+    return np.stack([np.array(hits, np.float64), np.ones(len(hits))], axis=1)
 
 
 def _accuracy(sums: Floats) -> Floats:
     return 100 * sums[..., 0] / np.maximum(sums[..., 1], 1)
 
 
-def _span_counts(gold: Sequence[str], predicted: Sequence[str], first: bool) -> tuple[int, int, int]:
-    """Spans as seqeval finds them, which is what XTREME's script does, for bare tags too.
+def _span_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Floats:
+    """Right, found and true spans of each sentence, as seqeval finds them, which is what XTREME's script does.
 
-    seqeval puts an O between sentences, and after it the bare tag X begins no span; so the O is put here too.
+    It looks at all sentences in a row. For bare tags that matters: an X at the start of a sentence takes the
+    start of the span before it.
     """
     from seqeval.metrics.sequence_labeling import get_entities  # noqa: PLC0415 - only tagging needs it
 
+    lengths = [len(right) for right, _ in zip(gold, predicted, strict=True)]
+    ends = np.cumsum([length + 1 for length in lengths]) - 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "NOUN seems not to be NE tag": XTREME scores POS this way.
-        before = [] if first else ["O"]
-        right, found = set(get_entities([*before, *gold])), set(get_entities([*before, *predicted]))
-    return len(right & found), len(found), len(right)
+        true, found = (set(get_entities([list(tags) for tags in side])) for side in (gold, predicted))
+    counts = np.zeros((len(lengths), 3))
+    for column, spans in enumerate((true & found, found, true)):
+        for _, _, end in spans:
+            counts[np.searchsorted(ends, end), column] += 1
+    return counts
 
 
 def _span_f1(sums: Floats) -> Floats:
@@ -63,8 +64,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric("accuracy", _accuracy_counts, _accuracy),
-            Metric("span_f1", _span_counts, _span_f1),
+            Metric("accuracy", _accuracy_table, _accuracy),
+            Metric("span_f1", _span_table, _span_f1),
         )
     }
 )
