@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, starter_data_dir
+from lowres_stilts.data import starter
+from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, Exchange, starter_data_dir
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.load import Source
 from lowres_stilts.tasks.registry import REGISTRY
@@ -150,6 +151,18 @@ def test_topics_are_the_registrys_and_every_one_is_trained_on(topics):
     labels = set(REGISTRY["starter-topic"].labels)
     assert {topic for rows in topics.values() for _, topic in rows} == labels
     assert {topic for _, topic in topics["train", "en"]} == labels
+
+
+def test_a_text_of_two_topics_or_of_the_training_set_is_left_out(tmp_path):
+    exchanges = [
+        Exchange("food", 0, "Do you eat?", "No."),
+        Exchange("food", 1, "do you eat", "no"),
+        Exchange("food", 2, "Hello", ""),
+        Exchange("ai", 0, "hello!", ""),
+        Exchange("ai", 1, "Who are you?", ""),
+    ]
+    starter._write_topics(exchanges, tmp_path / "topic.tsv", without={"who are you"})
+    assert (tmp_path / "topic.tsv").read_text() == "Do you eat? No.\tfood\n"
 
 
 def test_no_text_stands_twice_in_a_file(topics):
