@@ -70,14 +70,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", choices=MODELS, default="starter", help="xlmr-base has random weights")
     parser.add_argument("--tuned-peer", action="store_true", help="also time a QLoRA script with little padding")
     parser.add_argument("--rounds", type=int, help="5, with --quick 3")
-    parser.add_argument("--examples", type=int, help="timed ones per round: 640, with --quick 192")
-    parser.add_argument("--warm-up", type=int, default=64, help="examples before the clock starts")
+    parser.add_argument("--examples", type=int, help="timed ones per round: 640, with --quick 128")
+    parser.add_argument("--warm-up", type=int, default=32, help="examples before the clock starts")
     parser.add_argument(
         "--tokens-per-batch", type=int, default=1280, help="the pipeline's; 1280 hold about 30 examples"
     )
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
-    arguments.examples = arguments.examples or (192 if arguments.quick else 640)
+    arguments.examples = arguments.examples or (128 if arguments.quick else 640)
     return arguments
 
 

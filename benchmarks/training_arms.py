@@ -76,8 +76,8 @@ def pipeline(job: Job) -> Run:
     """This project: NF4, int8 embeddings, bfloat16, batches by tokens, features from the cache."""
     encoder = load_encoder(job.model)
     stack = ModuleStack(encoder)
-    stack.add_lora("lora", rank=RANK, alpha=ALPHA, targets="all-linear")
-    stack.activate(["lora"], train="lora")
+    stack.add_lora("target", rank=RANK, alpha=ALPHA, targets="all-linear")
+    stack.activate(["target"], train="target")
     head = make_head(encoder, len(TASK.labels), per_token=False, layout="library")
     network = Network(stack.model, head)
 
@@ -89,7 +89,7 @@ def pipeline(job: Job) -> Run:
             train(
                 network,
                 encoder,
-                stack.trainable("lora"),
+                stack.trainable("target"),
                 TASK,
                 features,
                 _schedule(job.tokens_per_batch),

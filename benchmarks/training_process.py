@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
+from tokenizers import Tokenizer, models
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
 from lowres_stilts.encoder.load import load_encoder, weights_bytes
 from lowres_stilts.encoder.starter import STARTER_ID, starter_model_dir
@@ -25,6 +26,7 @@ from training_arms import ARMS, DEVICE, TASK, Job
 
 XLMR_BASE = {"vocab_size": 250_002, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
 TINY = {"vocab_size": 64, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 64}
+UNKNOWN, PAD = "<unk>", "<pad>"
 
 
 def prepare(job: Job) -> dict[str, Any]:
@@ -32,13 +34,16 @@ def prepare(job: Job) -> dict[str, Any]:
     starter = starter_model_dir()
     if job.model == STARTER_ID:
         return {"folder": str(starter)}
-    return {"folder": str(_write_random(Path(job.scratch) / job.model, starter, XLMR_BASE))}
+    tokenizer = AutoTokenizer.from_pretrained(starter)
+    return {"folder": str(_write_random(Path(job.scratch) / job.model, tokenizer, XLMR_BASE))}
 
 
 def load(job: Job) -> dict[str, Any]:
     """Memory before and at most during `load_encoder`, and the bytes of the quantized weights."""
     # A tiny model first, so that imports and thread pools do not count as the model's memory.
-    load_encoder(str(_write_random(Path(job.scratch) / "tiny", Path(job.model), TINY)))
+    words = Tokenizer(models.WordLevel({UNKNOWN: 0, PAD: 1}, unk_token=UNKNOWN))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token=UNKNOWN, pad_token=PAD)
+    load_encoder(str(_write_random(Path(job.scratch) / "tiny", tokenizer, TINY)))
     cuda = DEVICE.type == "cuda"
     before = torch.cuda.memory_allocated() if cuda else psutil.Process().memory_info().rss
     encoder = load_encoder(job.model)
@@ -75,10 +80,10 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-def _write_random(folder: Path, tokenizer: Path, sizes: Mapping[str, Any]) -> Path:
-    """An XLM-R of these sizes as a Hugging Face folder, with another model's tokenizer."""
+def _write_random(folder: Path, tokenizer: PreTrainedTokenizerFast, sizes: Mapping[str, Any]) -> Path:
+    """An XLM-R of these sizes with random weights, and a tokenizer, as a Hugging Face folder."""
     XLMRobertaModel(XLMRobertaConfig(**sizes), add_pooling_layer=False).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
