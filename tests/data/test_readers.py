@@ -164,6 +164,12 @@ def test_the_header_of_a_file_without_labels_is_skipped(write):
     assert rows(write("premise\thypothesis\nx\ty\n"), NLI, "label") == [["x", "y"]]
 
 
+@pytest.mark.parametrize("content", ["premise\thypothesis\nx\ty\ta\n", "premise\thypothesis\tlabel\nx\ty\n"])
+def test_rows_are_as_wide_as_their_header(content, write):
+    with pytest.raises(DataError, match=r"x\.tsv:2: expected [23] tab-separated columns"):
+        rows(write(content), NLI, "label")
+
+
 def test_invalid_utf8_names_file_and_line(write):
     path = write(b"x\ta\nb\xe9\ta\n")
     with pytest.raises(DataError) as caught:
