@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-
 ROWS_AT_ONCE = 8192
 
 
