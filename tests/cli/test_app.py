@@ -13,7 +13,7 @@ QUICK = {"env": {**os.environ, "HF_HUB_OFFLINE": "1", "TERM": "dumb"}}
 
 def test_help_shows_commands_and_an_example():
     assert "run" in call("--help").stdout
-    for command in ("run", "tasks"):
+    for command in ("run", "score", "tasks"):
         assert f"Example: lowres-stilts {command}" in call(command, "--help").stdout
 
 

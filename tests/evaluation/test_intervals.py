@@ -100,7 +100,7 @@ def test_spans_are_resampled_by_sentence():
     rng = np.random.default_rng(0)
     gold = [tuple(rng.choice(NER_TAGS, 6)) for _ in range(100)]
     predicted = [tags if rng.random() < 0.7 else tuple(rng.choice(NER_TAGS, 6)) for tags in gold]
-    table = SPAN_F1.table(gold, predicted)
+    table = SPAN_F1.table(gold, predicted, "en")
     interval = mean_interval(SPAN_F1, [table])
     assert interval.value == pytest.approx(SPAN_F1.score(table), abs=1e-4)
     assert interval.low < interval.value < interval.high

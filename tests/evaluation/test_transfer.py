@@ -47,6 +47,23 @@ def test_scores_baseline_and_gain_by_language():
     }
 
 
+def test_parts_stand_beside_the_value():
+    gold, predicted = {"sw": [("moja",), ("mbili tatu",)]}, {"sw": ["moja", "mbili"]}
+    arm = Arm.of(METRICS["squad"], gold, predicted)
+    results = transfer_results("qa", METRICS["squad"], arm, arm, samples=50, seed=1)
+    for kind in ("scores", "baseline"):
+        score = results[kind]["qa"]["sw"]
+        assert (score["value"], score["exact_match"], score["f1"]) == (66.6667, 50, 83.3333)
+    assert set(results["gain"]["qa"]["sw"]) == {"value", "ci95"}
+
+
+def test_the_language_reaches_the_metric():
+    gold, answers = {"zh": [("我们",)], "en": [("我们",)]}, {"zh": ["我"], "en": ["我"]}
+    tables = Arm.of(METRICS["mlqa"], gold, answers).tables
+    assert tables["zh"][0].tolist() == [0, pytest.approx(2 / 3), 1]
+    assert tables["en"][0].tolist() == [0, 0, 1]
+
+
 def test_means_leave_english_out():
     means = _results(WORSE)["mean_without_english"]["mine"]
     assert {kind: mean["value"] for kind, mean in means.items()} == {"scores": 62.5, "baseline": 25, "gain": 37.5}

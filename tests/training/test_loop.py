@@ -56,7 +56,7 @@ class Bench:
 
     def score(self):
         answers = predict(self.network, self.encoder, TASK, self.features, 400)
-        table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers)
+        table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers, "en")
         return METRICS["accuracy"].score(table)
 
     def train(self, checkpoint, *, kill_after=None, dev_score=None, **changes):

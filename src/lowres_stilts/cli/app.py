@@ -6,6 +6,7 @@ import typer
 
 from lowres_stilts import __version__
 from lowres_stilts.cli.run import run_command
+from lowres_stilts.cli.score import score_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run_command)
+app.command("score")(score_command)
 app.command("tasks")(tasks_command)
 
 

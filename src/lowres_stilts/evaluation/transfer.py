@@ -21,7 +21,9 @@ class Arm:
         cls, metric: Metric, gold: Mapping[str, Sequence[Any]], predicted: Mapping[str, Sequence[Any]]
     ) -> "Arm":
         """Counts of predictions against gold answers."""
-        return cls({language: metric.table(gold[language], predicted[language]) for language in predicted})
+        return cls(
+            {language: metric.table(gold[language], predicted[language], language) for language in predicted}
+        )
 
 
 def transfer_results(
@@ -29,15 +31,19 @@ def transfer_results(
 ) -> dict[str, Any]:
     """`scores`, `baseline`, `gain` and their means over languages without English, as in results.json.
 
-    Points from 0 to 100; intervals are 95% percentile bootstraps, paired for the gain.
+    Points from 0 to 100, a metric's parts beside its value; intervals are 95% percentile bootstraps, paired for
+    the gain.
     """
 
     def interval(tables: Sequence[Floats], against: Sequence[Floats] = ()) -> Interval:
         return mean_interval(metric, tables, against, samples=samples, seed=seed)
 
+    def parts(table: Floats) -> dict[str, float]:
+        return {name: round(points, 4) for name, points in metric.part_scores(table).items()}
+
     def scores(arm: Arm) -> dict[str, Any]:
         return {
-            language: {"metric": metric.name, **_json(interval([table])), "n": len(table)}
+            language: {"metric": metric.name, **_json(interval([table])), **parts(table), "n": len(table)}
             for language, table in arm.tables.items()
         }
 

@@ -12,6 +12,7 @@ from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.evaluation.transfer import ENGLISH
 from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
@@ -116,7 +117,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Pr
 
     def dev_score() -> float:
         answers = predict(network, encoder, task, dev, settings.tokens_per_batch)
-        return metric.score(metric.table(gold, answers))
+        return metric.score(metric.table(gold, answers, ENGLISH))
 
     schedule = Schedule(
         epochs=settings.epochs,
