@@ -1,0 +1,1 @@
+"""Adapter packages: small folders that plain libraries load, with all that is needed to trust them."""

@@ -1,0 +1,105 @@
+"""A package of a real run, and plain PEFT with it."""
+
+import json
+
+import pytest
+import torch
+import transformers
+from peft import AutoPeftModelForSequenceClassification, PeftModel
+
+from lowres_stilts.display import Display
+from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.hub.pack import pack_run
+from lowres_stilts.hub.verify import open_package
+from lowres_stilts.modules.lora import ModuleStack
+from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.pipeline import run
+from lowres_stilts.recipe import load_recipe
+from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.load import find_task
+from tests.models import write_tiny_model
+from tests.project import write_project
+
+TARGETS = {"mood": "classification", "tags": "tagging", "choice": "multiple_choice"}
+FAMILY = ["xlm-roberta", "xlm-roberta-xl", "bert"]
+IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
+MASK = (IDS != 1).long()
+
+
+def finished_run(folder, family, head, target="mood"):
+    model = write_tiny_model(folder / "base", family)
+    path = write_project(folder, model, examples=24, target__task=target)
+    settings = [f"model.head={head}", "model.quantize=none", "model.embeddings=none", "model.compute=float32"]
+    settings += ["evaluate.baseline=false", "evaluate.languages=[en]", "intermediate.train.epochs=1"]
+    settings += ["target.train.epochs=1", "target.train.lr=2e-2", "intermediate.train.lr=2e-2"]
+    recipe = load_recipe(path, settings)
+    run(recipe, folder / "run", display=Display())
+    return recipe, pack_run(folder / "run")
+
+
+def our_scores(recipe, package):
+    """Scores of the stored weights, by our own network on the float32 base."""
+    encoder = load_encoder(recipe.model.id, quantize="none", embeddings="none", compute="float32", device="cpu")
+    manifest = package.manifest
+    task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
+    stack = ModuleStack(encoder)
+    stack.add_collapsed("package", package.layers)
+    stack.activate(["package"])
+    family = FAMILIES[task.family]
+    head = make_head(encoder, family.head, family.outputs(task), layout=manifest.head)
+    head.load_state_dict({name: value.float() for name, value in package.heads[task.name].items()})
+    network = Network(stack.model, {task.name: head}).eval()
+    with torch.no_grad():
+        return network(task.name, IDS, MASK)
+
+
+@pytest.mark.parametrize("family", FAMILY)
+@pytest.mark.parametrize("target", TARGETS)
+def test_plain_peft_gives_the_same_scores(family, target, tmp_path, private_cache):
+    if target == "choice":
+        pytest.importorskip("peft")
+    recipe, packages = finished_run(tmp_path, family, "library", "mood" if target == "choice" else target)
+    folder = packages[0] if target == "choice" else packages[-1]
+    package = open_package(folder)
+    auto = getattr(transformers, package.manifest.auto_class)
+    arguments = {"num_labels": len(package.manifest.tasks[0].labels)} if package.manifest.tasks[0].labels else {}
+    model = PeftModel.from_pretrained(auto.from_pretrained(recipe.model.id, **arguments), folder).eval()
+    ids, mask = (IDS[None], MASK[None]) if target == "choice" else (IDS, MASK)
+    with torch.no_grad():
+        plain = model(input_ids=ids, attention_mask=mask).logits
+    expected = our_scores(recipe, package)
+    expected = expected[:, 0][None] if target == "choice" else expected
+    keep = MASK.bool() if target == "tags" else slice(None)
+    torch.testing.assert_close(plain[keep], expected[keep], atol=1e-5, rtol=1e-5)
+
+
+def test_the_auto_class_loads_it_by_the_name_of_the_base(tmp_path, private_cache):
+    recipe, packages = finished_run(tmp_path, "xlm-roberta", "library")
+    package = open_package(packages[-1])
+    model = AutoPeftModelForSequenceClassification.from_pretrained(packages[-1], num_labels=3).eval()
+    with torch.no_grad():
+        plain = model(input_ids=IDS, attention_mask=MASK).logits
+    torch.testing.assert_close(plain, our_scores(recipe, package), atol=1e-5, rtol=1e-5)
+
+
+def test_a_mean_head_lies_beside_the_module(tmp_path, private_cache):
+    recipe, packages = finished_run(tmp_path, "bert", "mean")
+    package = open_package(packages[-1])
+    base = transformers.AutoModel.from_pretrained(recipe.model.id, add_pooling_layer=False)
+    model = PeftModel.from_pretrained(base, packages[-1]).eval()
+    head = package.heads["mood"]
+    with torch.no_grad():
+        states = model(input_ids=IDS, attention_mask=MASK).last_hidden_state
+        pooled = (states * MASK[..., None]).sum(1) / MASK.sum(1, keepdim=True)
+        plain = pooled @ head["projection.weight"].float().T + head["projection.bias"].float()
+    torch.testing.assert_close(plain, our_scores(recipe, package), atol=1e-5, rtol=1e-5)
+
+
+def test_a_stack_is_stored_collapsed_with_its_provenance(tmp_path, private_cache):
+    _, packages = finished_run(tmp_path, "bert", "mean")
+    first, second = (json.loads((folder / "stilts.json").read_text()) for folder in packages)
+    assert (first["rank"], second["rank"]) == (4, 8)
+    assert first["stack"] == []
+    assert [part["phase"] for part in second["stack"]] == ["1-intermediate"]
+    assert second["scores"]["mood"]["en"]["metric"] == "accuracy"
+    assert "base_model:" in (packages[1] / "README.md").read_text()
