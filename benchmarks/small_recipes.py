@@ -8,11 +8,12 @@ import json
 import os
 import subprocess
 import sys
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-TASKS = ("xnli", "pawsx", "panx", "udpos", "xcopa", "tatoeba")
+TASKS = ("xnli", "pawsx", "panx", "udpos", "xcopa", "tydiqa", "xquad", "mlqa", "tatoeba", "bucc2018", "multitask")
 HEAD = """# The small XTREME recipes, measured
 
 Written by `benchmarks/small_recipes.py` from each run's `results.json`; nothing here is typed in by hand. They
@@ -53,21 +54,21 @@ def _overview(results: dict[str, dict[str, Any]]) -> str:
         "| task | intermediate | metric | baseline | STILTs | gain | seconds |",
         "|---|---|---|---|---|---|---|",
     ]
-    for task, result in results.items():
+    for name, result in results.items():
+        task = result["recipe"]["target"]["task"]
         means = result["mean_without_english"][task]
         metric = next(iter(result["scores"][task].values()))["metric"]
         intermediate = ", ".join(result["recipe"]["intermediate"]["tasks"])
         cells = [_shown(means["baseline"]), _shown(means["scores"]), _shown(means["gain"], "+")]
         seconds = f"{result['cost']['seconds']:.0f}"
-        rows.append(" | ".join([f"| [{task}](#{task})", intermediate, metric, *cells, f"{seconds} |"]))
+        rows.append(" | ".join([f"| [{name}](#{name})", intermediate, metric, *cells, f"{seconds} |"]))
     return "Means over languages without English.\n\n" + "\n".join(rows) + "\n"
 
 
-def _section(task: str, result: dict[str, Any]) -> str:
-    evaluation = result["evaluation"]
+def _section(name: str, result: dict[str, Any]) -> str:
+    task, evaluation = result["recipe"]["target"]["task"], result["evaluation"]
     trained = "; ".join(
-        f"{phase['phase']}: {phase['task']}, {phase['examples']} examples, English dev {phase['dev_score']:.1f}"
-        for phase in result["phases"]
+        f"{phase['phase']}: {', '.join(starmap(_trained, phase['tasks'].items()))}" for phase in result["phases"]
     )
     rows = ["| language | n | baseline | STILTs | gain |", "|---|---|---|---|---|"]
     for language, score in result["scores"][task].items():
@@ -78,7 +79,11 @@ def _section(task: str, result: dict[str, Any]) -> str:
         ]
         rows.append(f"| {language} | {score['n']} | {' | '.join(cells)} |")
     split = f"Split {evaluation['split']}, the first {evaluation['limit']} examples of each language."
-    return f"## {task}\n\n{split} {trained}.\n\n" + "\n".join(rows) + "\n"
+    return f"## {name}\n\n{split} {trained}.\n\n" + "\n".join(rows) + "\n"
+
+
+def _trained(task: str, numbers: dict[str, Any]) -> str:
+    return f"{task} ({numbers['examples_per_epoch']} examples an epoch, English dev {numbers['dev_score']:.1f})"
 
 
 def _shown(value: dict[str, Any], sign: str = "") -> str:

@@ -27,8 +27,9 @@ from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.tasks.batches import plan_batches
 from lowres_stilts.tasks.cache import cached_features
-from lowres_stilts.tasks.registry import REGISTRY
+from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.training.loop import Report, Schedule, train
+from lowres_stilts.training.plan import Job as TrainingJob
 
 TASK = REGISTRY["xnli"]
 LENGTH, BATCH, RANK, ALPHA, LR = 128, 32, 16, 32, 3e-4
@@ -78,8 +79,8 @@ def pipeline(job: Job) -> Run:
     stack = ModuleStack(encoder)
     stack.add_lora("target", rank=RANK, alpha=ALPHA, targets="all-linear")
     stack.activate(["target"], train="target")
-    head = make_head(encoder, len(TASK.labels), per_token=False, layout="library")
-    network = Network(stack.model, head)
+    head = make_head(encoder, "sequence", len(TASK.labels), layout="library")
+    network = Network(stack.model, {TASK.name: head})
 
     def run(examples: Sequence[TextExample]) -> Timing:
         features = cached_features(TASK, examples, encoder.tokenizer, LENGTH)
@@ -90,8 +91,7 @@ def pipeline(job: Job) -> Run:
                 network,
                 encoder,
                 stack.trainable("target"),
-                TASK,
-                features,
+                {TASK.name: TrainingJob(TASK, features, len(features))},
                 _schedule(job.tokens_per_batch),
                 dev_score=lambda: 0.0,
                 checkpoint=Path(folder) / "checkpoint.safetensors",
@@ -100,12 +100,12 @@ def pipeline(job: Job) -> Run:
             )
         lengths = features.lengths()
         # The shapes of the batches do not depend on how they are shuffled.
-        plan = plan_batches(features, job.tokens_per_batch)
+        batches = plan_batches(features, job.tokens_per_batch)
         return Timing(
             seconds=reports[-1][0] - started,
             updates=len(reports),
             tokens=int(lengths.sum()),
-            positions=sum(int(lengths[batch].max()) * len(batch) for batch in plan),
+            positions=sum(int(lengths[batch].max()) * len(batch) for batch in batches),
             loss=float(np.mean([report.loss for _, report in reports])),
         )
 

@@ -21,7 +21,7 @@ from lowres_stilts.encoder.load import load_encoder, weights_bytes
 from lowres_stilts.encoder.starter import STARTER_ID, starter_model_dir
 from lowres_stilts.pipeline.environment import peak_memory_bytes
 from lowres_stilts.storage import write_json
-from lowres_stilts.tasks.load import Source
+from lowres_stilts.tasks.source import FolderSource
 from training_arms import ARMS, DEVICE, TASK, Job
 
 XLMR_BASE = {"vocab_size": 250_002, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -60,7 +60,7 @@ def measure(job: Job) -> dict[str, Any]:
     Raises:
         ValueError: the loss was not a finite number.
     """
-    examples = Source(Path(job.data)).load(TASK, "dev", "en")
+    examples = list(FolderSource(Path(job.data)).examples(TASK, "dev", "en"))
     order = np.random.default_rng(0).permutation(len(examples))
     chosen = [examples[index] for index in order[: job.warm_up + job.timed]]
     torch.manual_seed(job.seed)

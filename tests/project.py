@@ -1,9 +1,10 @@
-"""A whole small project: three tasks in files, a tiny encoder, and its recipe."""
+"""A whole small project: a task of every family in files, a tiny encoder, and its recipe."""
 
 import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ LANGUAGES = ("en", "sw", "ur")
 
 def _sentence(rng: random.Random, words: str) -> str:
     return " ".join(rng.choices(words.split(), k=rng.randint(2, 8)))
+
+
+def _questions(texts: Iterable[str]) -> dict[str, Any]:
+    """Each asks for the last word of its context."""
+    paragraphs = []
+    for number, text in enumerate(texts):
+        word = text.split()[-1]
+        answers = [{"text": word, "answer_start": len(text) - len(word)}]
+        paragraphs.append(
+            {"context": text, "qas": [{"id": f"q{number}", "question": "good bad", "answers": answers}]}
+        )
+    return {"data": [{"title": "", "paragraphs": paragraphs}]}
 
 
 def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: Any) -> Path:
@@ -31,6 +44,8 @@ def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: A
             (data / f"tags-{split}-{language}.tsv").write_text(tagged)
             pairs = "".join(f"{t}\t{' '.join(reversed(t.split()))}\n" for t, _ in rows)
             (data / f"pairs-{split}-{language}.tsv").write_text(pairs)
+            (data / f"asked-{split}-{language}.json").write_text(json.dumps(_questions(t for t, _ in rows)))
+            (data / f"text-{split}-{language}.txt").write_text("".join(f"{t}\n" for t, _ in rows))
     for split in ("train", "dev"):
         rows = [(_sentence(rng, MOODS[mood]), mood) for mood in MOODS for _ in range(examples // 3)]
         lines = [
@@ -54,6 +69,8 @@ def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: A
                 "tags": {split: f"tags-{split}-{{lang}}.tsv" for split in ("train", "dev", "test")},
                 "choice": {split: f"choice-{split}-{{lang}}.jsonl" for split in ("train", "dev")},
                 "pairs": {"test": "pairs-test-{lang}.tsv"},
+                "asked": {split: f"asked-{split}-{{lang}}.json" for split in ("train", "dev", "test")},
+                "mlm": {"train": "text-train-en.txt"},
             },
         },
         "tasks": {
@@ -61,6 +78,7 @@ def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: A
             "tags": {"family": "tagging", "languages": list(LANGUAGES), "labels": list(MOODS)},
             "choice": {"family": "multiple_choice", "languages": ["en"]},
             "pairs": {"family": "retrieval", "languages": list(LANGUAGES)},
+            "asked": {"family": "qa", "languages": list(LANGUAGES)},
         },
         "intermediate": {"tasks": ["choice"], "module": {"rank": 4, "alpha": 8}, "train": train},
         "target": {"task": "mood", "transfer": "stack", "module": {"rank": 4, "alpha": 8}, "train": train},

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.evaluation.benchmark import BENCHMARKS, Benchmark
-from lowres_stilts.tasks.registry import NER_TAGS, UPOS_TAGS
+from lowres_stilts.tasks.catalog.labels import NER, UPOS
 
 LABELS = {
     "xnli": ("contradiction", "entailment", "neutral"),
@@ -14,7 +14,7 @@ LABELS = {
     "xcopa": ("0", "1"),
     "tatoeba": tuple("01234"),
 }
-TAGS = {"panx": NER_TAGS, "udpos": UPOS_TAGS}
+TAGS = {"panx": NER, "udpos": UPOS}
 WORDS = "the an a el las der die của ال البيت cat, Haus ¿qué? 猫 我们 2019 «x» !".split()
 
 

@@ -31,3 +31,7 @@ class RunError(LowresStiltsError):
 
 class TrainingError(LowresStiltsError):
     """Training cannot go on, for instance because the loss is not a number."""
+
+
+class PackageError(LowresStiltsError):
+    """An adapter package is damaged, unsafe, or does not fit."""

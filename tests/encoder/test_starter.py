@@ -8,7 +8,9 @@ import pytest
 from lowres_stilts.encoder import starter
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import EncoderError
-from lowres_stilts.evaluation.retrieval import embed, nearest
+from lowres_stilts.evaluation.retrieval import Retriever, View
+from lowres_stilts.tasks.catalog import REGISTRY
+from lowres_stilts.tasks.source import FolderSource
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +69,8 @@ def test_another_source_file_is_refused(private_cache, monkeypatch):
 @pytest.mark.parametrize(("language", "least"), [("de", 97), ("sw", 72), ("jv", 58)])
 def test_tatoeba_accuracy_is_the_known_one(language, least, benchmark_data):
     encoder = load_encoder(starter.STARTER_ID, quantize="none", embeddings="none", compute="float32", device="cpu")
-    sides = [
-        (benchmark_data / "tatoeba" / f"{language}-en.{suffix}").read_text(encoding="utf-8").splitlines()
-        for suffix in (language, "en")
-    ]
-    source, english = (embed(encoder.model, encoder, side, prefix="query: ") for side in sides)
-    hits = sum(index == found for index, found in enumerate(nearest(source, english)))
-    assert 100 * hits / len(source) >= least
+    task = REGISTRY["tatoeba"]
+    pool = FolderSource(benchmark_data).pool(task, "test", language)
+    found = Retriever(encoder.model, encoder, View(), prefix="query: ").answer(task, pool)
+    hits = sum(query.answers == (answer,) for query, answer in zip(pool.queries, found, strict=True))
+    assert 100 * hits / len(pool) >= least

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lowres_stilts.evaluation.intervals import Interval, mean_interval
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.tasks.registry import NER_TAGS
+from lowres_stilts.tasks.catalog.labels import NER
 
 ACCURACY, SPAN_F1 = METRICS["accuracy"], METRICS["span_f1"]
 TABLES = st.lists(st.lists(st.booleans(), min_size=1, max_size=30), min_size=1, max_size=3)
@@ -98,8 +98,8 @@ def test_more_examples_narrow_the_interval():
 
 def test_spans_are_resampled_by_sentence():
     rng = np.random.default_rng(0)
-    gold = [tuple(rng.choice(NER_TAGS, 6)) for _ in range(100)]
-    predicted = [tags if rng.random() < 0.7 else tuple(rng.choice(NER_TAGS, 6)) for tags in gold]
+    gold = [tuple(rng.choice(NER, 6)) for _ in range(100)]
+    predicted = [tags if rng.random() < 0.7 else tuple(rng.choice(NER, 6)) for tags in gold]
     table = SPAN_F1.table(gold, predicted, "en")
     interval = mean_interval(SPAN_F1, [table])
     assert interval.value == pytest.approx(SPAN_F1.score(table), abs=1e-4)

@@ -8,13 +8,14 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics import accuracy_score
 
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.tasks.registry import NER_TAGS, UPOS_TAGS
+from lowres_stilts.tasks.catalog.labels import NER, UPOS
 
 ACCURACY, SPAN_F1 = METRICS["accuracy"], METRICS["span_f1"]
-TAGS = {"ner": NER_TAGS, "pos": UPOS_TAGS, "both": ("O", "B-PER", "I-PER", "PER", "NOUN", "X")}
+TAGS = {"ner": NER, "pos": UPOS, "both": ("O", "B-PER", "I-PER", "PER", "NOUN", "X")}
 TEXTS = ([("a b",), ("c", "d e"), ("f",)], ["a", "e d", None])
 EXAMPLES = {
     "accuracy": ([0, 1, 2], [0, 2, 2]),
+    "token_accuracy": ([("N", "V"), ("N",), ("V",)], [("N", "N"), ("N",), ("N",)]),
     "span_f1": ([("NOUN",), ("VERB", "NOUN"), ("O",)], [("NOUN",), ("VERB", "VERB"), ("NOUN",)]),
     "squad": TEXTS,
     "squad_v2": TEXTS,
@@ -98,7 +99,7 @@ def test_a_label_is_no_index():
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_every_example_needs_an_answer(metric):
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         metric.table([("O",), ("O",)], [*EXAMPLES[metric.name][1][:1]], "en")
 
 
@@ -133,3 +134,9 @@ def test_precision_and_recall_stand_beside_span_f1():
 def test_accuracy_has_the_digits_of_scikit_learn(hits):
     gold, predicted = ["a"] * len(hits), ["a" if hit else "b" for hit in hits]
     assert ACCURACY.score(ACCURACY.table(gold, predicted, "en")) == accuracy_score(gold, predicted) * 100
+
+
+def test_token_accuracy_is_over_tokens_not_sentences():
+    metric = METRICS["token_accuracy"]
+    table = metric.table([("N", "V"), ("N",)], [("N", "N"), ("N",)], "en")
+    assert metric.score(table) == pytest.approx(200 / 3)

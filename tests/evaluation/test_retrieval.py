@@ -2,11 +2,24 @@ import numpy as np
 import pytest
 import torch
 
+from lowres_stilts.data.examples import Passage, Pool, Query
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import RecipeError
-from lowres_stilts.evaluation.retrieval import embed, nearest
+from lowres_stilts.evaluation.retrieval import Retriever, View, embed, sweep
+from lowres_stilts.tasks.catalog import REGISTRY
 
 TEXTS = ["the cat sat", "tea", "rain rain rain grey sea"]
+PASSAGES = [Passage(str(number), text) for number, text in enumerate(TEXTS)]
+
+
+def found_pool(texts, gold=None):
+    """Queries that are the candidates themselves, in reverse order."""
+    candidates = tuple(Passage(f"en-{number}", text) for number, text in enumerate(texts))
+    queries = tuple(
+        Query(Passage(f"sw-{number}", text), None if gold is None else gold.get(f"sw-{number}", ()))
+        for number, text in enumerate(reversed(texts))
+    )
+    return Pool(queries, candidates)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +30,7 @@ def encoder(tiny_model):
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("layer", [0, 1, -1])
 def test_embeddings_are_those_of_transformers(encoder, layer, pooling):
-    vectors = embed(
-        encoder.model, encoder, TEXTS, layer=layer, pooling=pooling, prefix="good ", tokens_per_batch=12
-    )
+    vectors = embed(encoder.model, encoder, PASSAGES, View(layer, pooling), prefix="good ", tokens_per_batch=12)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     for text, vector in zip(TEXTS, vectors, strict=True):
         ids = torch.tensor([encoder.tokenizer.encode("good " + text).ids])
@@ -29,11 +40,68 @@ def test_embeddings_are_those_of_transformers(encoder, layer, pooling):
         assert torch.nn.functional.normalize(expected, dim=0).numpy() == pytest.approx(vector, abs=1e-5)
 
 
-def test_the_nearest_is_found():
-    vectors = np.eye(4, dtype=np.float32)
-    assert nearest(vectors[[2, 0]], vectors) == [2, 0]
+def test_a_passage_with_a_second_text_is_encoded_as_a_pair(encoder):
+    pair = embed(encoder.model, encoder, [Passage("0", "the cat", "sat")], View())
+    ids = torch.tensor([encoder.tokenizer.encode("the cat", "sat").ids])
+    with torch.no_grad():
+        states = encoder.model(input_ids=ids).last_hidden_state[0]
+    assert torch.nn.functional.normalize(states.mean(0), dim=0).numpy() == pytest.approx(pair[0], abs=1e-5)
+
+
+def test_no_passages_are_no_vectors(encoder):
+    assert embed(encoder.model, encoder, [], View()).shape == (0, 64)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "margin"])
+def test_the_nearest_candidate_answers(encoder, similarity):
+    retriever = Retriever(encoder.model, encoder, View(), similarity=similarity)
+    texts = [*TEXTS, "good dog", "hello world", "calm sea", "sad sun"]
+    found = retriever.answer(REGISTRY["tatoeba"], found_pool(texts))
+    assert found == [f"en-{number}" for number in reversed(range(len(texts)))]
+
+
+def test_a_ranking_has_twenty_candidates_or_all_and_none_twice(encoder):
+    retriever = Retriever(encoder.model, encoder, View())
+    texts = [f"{a} {b}" for a in "the cat dog sat ran".split() for b in "good bad hello sea sun".split()]
+    for pool, count in ((found_pool(texts), 20), (found_pool(TEXTS), 3)):
+        ranking = retriever.answer(REGISTRY["lareqa"], pool)
+        assert [len(ids) for ids in ranking] == [count] * len(pool)
+        assert all(len(set(ids)) == count for ids in ranking)
+        same = [f"en-{number}" for number in reversed(range(len(pool)))]
+        assert [ids[0] for ids in ranking] == same
+
+
+def test_mining_takes_its_threshold_from_the_tuning_pool(encoder):
+    texts = [*TEXTS, "good dog", "hello world", "calm sea"]
+    right = {f"sw-{number}": (f"en-{5 - number}",) for number in range(6)}
+    retriever = Retriever(encoder.model, encoder, View())
+    task = REGISTRY["bucc2018"]
+    everything = retriever.answer(task, found_pool(texts), found_pool(texts, right))
+    assert everything == [right[f"sw-{number}"][0] for number in range(6)]
+    assert retriever.answer(task, found_pool(texts, right)) == everything
+    one = retriever.answer(task, found_pool(texts), found_pool(texts, {"sw-0": right["sw-0"]}))
+    assert one[0] == "en-5"
+
+
+def test_a_sentence_that_occurs_twice_is_not_mined(encoder):
+    texts = [*TEXTS, "tea"]
+    found = Retriever(encoder.model, encoder, View()).answer(
+        REGISTRY["bucc2018"], found_pool(texts, {"sw-1": ("en-2",), "sw-3": ("en-0",)})
+    )
+    assert found[0] is None
+    assert found[2] is None
+    assert (found[1], found[3]) == ("en-2", "en-0")
+
+
+def test_a_sweep_answers_for_every_layer_and_pooling(encoder):
+    retriever = Retriever(encoder.model, encoder, View())
+    pools = {"sw": found_pool(TEXTS)}
+    answers = sweep(retriever, [0, 2], REGISTRY["tatoeba"], pools, {})
+    assert set(answers) == {View(layer, pooling) for layer in (0, 2) for pooling in ("mean", "cls")}
+    assert answers[View(2, "mean")]["sw"] == retriever.answer(REGISTRY["tatoeba"], pools["sw"])
+    assert answers[View(0, "mean")]["sw"] == ["en-2", "en-1", "en-0"]
 
 
 def test_a_layer_that_is_not_there_is_named(encoder):
     with pytest.raises(RecipeError, match=r"evaluate\.retrieval\.layer: 3 is out of range, there are 0 to 2"):
-        embed(encoder.model, encoder, TEXTS, layer=3)
+        embed(encoder.model, encoder, PASSAGES, View(3))

@@ -17,6 +17,10 @@ def _results(folder):
     return json.loads((folder / "results.json").read_text())
 
 
+def _scores(phase):
+    return {key: phase[key] for key in ("phase", "tasks", "updates", "best_update", "dev_score")}
+
+
 def _files(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -27,7 +31,14 @@ def _files(folder):
 
 def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache):
     long = {"epochs": 6, "lr": 2e-3, "tokens_per_batch": 64, "checkpoint_every": 2}
-    recipe = write_project(tmp_path, tiny_model, intermediate__train=long, target__train=long)
+    recipe = write_project(
+        tmp_path,
+        tiny_model,
+        intermediate__tasks=["choice", "tags", "mlm"],
+        intermediate__mix={"cap": 30},
+        intermediate__train=long,
+        target__train=long,
+    )
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finished = call("run", recipe, "-o", whole)
     assert finished.returncode == 0, finished.stderr
@@ -60,6 +71,9 @@ def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache):
     assert finished.returncode == 0, finished.stderr
     for key in TIMELESS:
         assert _results(killed)[key] == _results(whole)[key]
+    assert [_scores(phase) for phase in _results(killed)["phases"]] == [
+        _scores(phase) for phase in _results(whole)["phases"]
+    ]
     assert _files(killed) == _files(whole)
     assert not list(killed.rglob("*.tmp"))
 

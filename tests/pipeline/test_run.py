@@ -137,7 +137,7 @@ def test_limits_and_holdout(start):
     assert {language: score["n"] for language, score in results["scores"]["mood"].items()} == {"ur": 7}
     assert results["evaluation"]["limit"] == 7
     target = results["phases"][1]
-    assert (target["examples"], target["dev_examples"]) == (20, 15)
+    assert (target["tasks"]["mood"]["examples"], target["tasks"]["mood"]["dev_examples"]) == (20, 15)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,12 @@ def test_limits_and_holdout(start):
         ("tasks.mood.labels=[glad, sad]", DataError, "label 'calm' is not one of glad, sad"),
         ("intermediate.tasks=[pairs]", RecipeError, "pairs is retrieval, which is not trained"),
         ("data.dir=/nowhere", DataError, "/nowhere: no such folder"),
+        ("target.task=mlm", RecipeError, "target.task: mlm is an intermediate task only"),
+        ("data.files.mood.train=/dev/null", DataError, "/dev/null: no examples"),
+        ("data.files.mood.dev=/dev/null", DataError, "/dev/null: no examples"),
+        ("data.files.mood.test=/dev/null", DataError, "/dev/null: no examples"),
+        ("data.files.mood.train=text-train-en.txt", DataError, "train needs them all"),
+        ("data.files.mood.dev=text-dev-en.txt", DataError, "dev needs them all"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_written(start, tmp_path, override, error, message):

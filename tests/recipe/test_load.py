@@ -68,7 +68,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(written, write):
         (
             "  tasks: [",
             "  qqq: 1\n  tasks: [",
-            ":7: intermediate.qqq: unknown key; the keys here are tasks, module, tr",
+            ":7: intermediate.qqq: unknown key; the keys here are tasks, mix, languages, translated, mod",
         ),
         (
             "target:",
@@ -120,11 +120,40 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
         ("    lr: 1e-4", "    warmup: 1.5", ":11: target.train.warmup: Input should be less than or equal to 1"),
         ("    lr: 1e-4", "    holdout: 1", ":11: target.train.holdout: Input should be less than 1, found 1"),
         ("  id: some/model", "  id: m\n  quantize: nf5", ":4: model.quantize: Input should be 'none', 'int8' or"),
-        ("source: starter", "source: hub", ":5: data.source: Input should be 'xtreme', 'starter' or 'files'"),
+        (
+            "source: starter",
+            "source: hug",
+            ":5: data.source: Input should be 'xtreme', 'starter', 'files' or 'hub'",
+        ),
         ("source: starter", "source: xtreme", ":4: data: source xtreme needs dir"),
         ("  task: s", "  transfer: add\n  task: s", ":9: target.transfer: Input should be 'stack', 'continue' or"),
         ("tasks: [starter-reply]", "tasks: []", ":7: intermediate.tasks: List should have at least 1 item"),
-        ("tasks: [starter-reply]", "tasks: [a, b]", ":7: intermediate.tasks: List should have at most 1 item"),
+        ("tasks: [starter-reply]", "tasks: [a, a]", ":6: intermediate: tasks names a task twice"),
+        (
+            "tasks: [starter-reply]",
+            "tasks: [a]\n  mix: {weights: {b: 1}}",
+            ":6: intermediate: mix.weights names 'b', which is none of the tasks",
+        ),
+        (
+            "tasks: [starter-reply]",
+            "tasks: [a, b]\n  mix: {weights: {b: 1}}",
+            ":6: intermediate: mix.weights must give every task a weight",
+        ),
+        (
+            "tasks: [starter-reply]",
+            "tasks: [a]\n  languages: {b: [en]}",
+            ":6: intermediate: languages names 'b', which is none of the tasks",
+        ),
+        (
+            "tasks: [starter-reply]",
+            "tasks: [a]\n  translated: [a]",
+            ":6: intermediate: translated: say in languages which languages of 'a' to take",
+        ),
+        (
+            "tasks: [starter-reply]",
+            "tasks: [a]\n  mix: {temperature: 0}",
+            ":8: intermediate.mix.temperature: Input should be greater than 0, found 0",
+        ),
         (
             "intermediate:\n  tasks: [starter-reply]\n",
             "",

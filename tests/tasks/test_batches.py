@@ -100,9 +100,34 @@ def test_labels_of_tokens_stay_with_their_tokens(nested, data):
     labelled = data.draw(st.lists(st.booleans(), min_size=len(flat), max_size=len(flat)))
     labels = [token if known else UNLABELLED for token, known in zip(flat, labelled, strict=True)]
     chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), min_size=1, max_size=5, unique=True))
-    batch = make_batch(pack(nested, labels, labelled), chosen, PAD)
+    batch = make_batch(pack(nested, labels, carriers=labelled), chosen, PAD)
     known = batch.labels != UNLABELLED
     assert (batch.labels[known] == batch.ids[known]).all()
     assert not known[batch.mask == 0].any()
     bounds = list(itertools.accumulate((sum(map(len, sequences)) for sequences in nested), initial=0))
     assert batch.labelled == sum(sum(labelled[bounds[example] : bounds[example + 1]]) for example in chosen)
+
+
+@settings(max_examples=100)
+@given(nested=NESTED, data=st.data())
+def test_labels_of_windows_stay_with_their_windows(nested, data):
+    flat = [ids for sequences in nested for ids in sequences]
+    labels = [(number, ids[0]) for number, ids in enumerate(flat)]
+    offsets = [(-1, -1)] * sum(map(len, flat))
+    chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), min_size=1, max_size=5, unique=True))
+    batch = make_batch(pack(nested, labels, offsets=offsets), chosen, PAD)
+    assert [(flat[number], number) for number, _ in batch.labels.tolist()] == [
+        (ids[mask == 1].tolist(), number)
+        for ids, mask, (number, _) in zip(batch.ids, batch.mask, batch.labels.tolist(), strict=True)
+    ]
+    first = list(itertools.accumulate(map(len, nested), initial=0))
+    wanted = [number for example in chosen for number in range(first[example], first[example + 1])]
+    assert batch.labels[:, 0].tolist() == wanted
+
+
+@settings(max_examples=50)
+@given(nested=NESTED, budget=BUDGET, seed=SEED, data=st.data())
+def test_only_what_is_chosen_is_planned_and_as_often(nested, budget, seed, data):
+    chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), max_size=20))
+    batches = plan_batches(pack(nested, [0] * len(nested)), budget, rng(seed), np.array(chosen, np.int64))
+    assert sorted(itertools.chain(*(batch.tolist() for batch in batches))) == sorted(chosen)

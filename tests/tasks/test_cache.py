@@ -1,16 +1,17 @@
 import dataclasses
+import shutil
 
 import pytest
 from tokenizers import normalizers
 
-from lowres_stilts.data.examples import TextExample
+from lowres_stilts.data.examples import Answer, Question, TaggedSentence, TextExample
 from lowres_stilts.tasks.cache import cached_features
-from lowres_stilts.tasks.classification import text_reader
-from lowres_stilts.tasks.features import pack
+from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.features import Features, pack, write_features
 from lowres_stilts.tasks.task import Task
 from tests.tiny import tiny_tokenizer
 
-TASK = Task("mine", "classification", "", ("en",), "accuracy", text_reader("text", "label"), labels=("a", "b"))
+TASK = Task("mine", "classification", "", ("en",), "accuracy", labels=("a", "b"))
 EXAMPLES = [TextExample("the cat sat", None, "a"), TextExample("calm sea", None, "b")]
 
 
@@ -34,9 +35,76 @@ def features(private_cache):
 def test_features_are_made_once(features, private_cache):
     first, _ = features()
     (path,) = (private_cache / "features").iterdir()
-    pack([[[0, 5, 2]]], [1]).save(path)
+    shutil.rmtree(path)
+    path.mkdir()
+    write_features(path, [pack([[[0, 5, 2]]], [1])])
     second, files = features()
     assert (len(first), len(second), files) == (2, 1, 1)
+
+
+def arrays(features):
+    return {name: (array.dtype, array.tolist()) for name, array in vars(features).items()}
+
+
+MANY = {
+    "classification": (
+        TASK,
+        [TextExample("the cat " * (1 + number % 5), None, "ab"[number % 2]) for number in range(2500)],
+    ),
+    "tagging": (
+        Task("tags", "tagging", "", ("en",), "span_f1", labels=("O", "X")),
+        [
+            TaggedSentence(("the", "zebra") * (1 + number % 9), ("O", "X") * (1 + number % 9))
+            for number in range(1001)
+        ],
+    ),
+    "qa": (
+        Task("answers", "qa", "", ("en",), "squad"),
+        [
+            Question(str(number), "the cat", "good sea " * (1 + number % 30), (Answer("sea", 5),))
+            for number in range(2000)
+        ],
+    ),
+    "mlm": (
+        Task("mlm", "mlm", "", (), "accuracy"),
+        [TextExample("calm sea " * (1 + number % 20), None, None) for number in range(1999)],
+    ),
+}
+
+
+@pytest.mark.parametrize("family", MANY)
+def test_features_from_disk_equal_those_in_memory_in_any_number_of_parts(family, features):
+    task, examples = MANY[family]
+    made, _ = features(task=task, examples=iter_again(examples))
+    whole = FAMILIES[family].encode(task, examples, tiny_tokenizer(), 16)
+    assert arrays(made) == arrays(whole)
+    again, files = features(task=task, examples=examples)
+    assert (arrays(again), files) == (arrays(whole), 1)
+
+
+def iter_again(examples):
+    """Can be gone through anew, but has neither a length nor an order of its own."""
+
+    class Streamed:
+        def __iter__(self):
+            return iter(examples)
+
+    return Streamed()
+
+
+@pytest.mark.parametrize("name", ["ids", "shapes.json", "labels"])
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_a_damaged_cache_is_made_anew(name, damage, features, private_cache):
+    first, _ = features()
+    whole = arrays(first)
+    (folder,) = (private_cache / "features").iterdir()
+    if damage == "cut":
+        (folder / name).write_bytes((folder / name).read_bytes()[:-3])
+    else:
+        (folder / name).unlink()
+    second, files = features()
+    assert (arrays(second), files) == (whole, 1)
+    assert arrays(Features.load(folder)) == whole
 
 
 def test_a_tokenizer_that_truncated_before_finds_the_same_features(features):

@@ -1,13 +1,16 @@
-import zipfile
+import itertools
+import json
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowres_stilts.tasks.features import Features, pack
+from lowres_stilts.tasks.features import UNLABELLED, Features, pack, write_features
 
 NESTED = st.lists(st.lists(st.lists(st.integers(0, 250_000), min_size=1, max_size=6), min_size=1, max_size=4))
+KINDS = ("example", "token", "sequence")
+count = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +19,26 @@ def folder(tmp_path_factory):
 
 
 def arrays(features):
-    return {name: (array.dtype, array.tolist()) for name, array in vars(features).items()}
+    return {name: (array.dtype, array.shape, array.tolist()) for name, array in vars(features).items()}
+
+
+def features_of(nested, kind="example"):
+    """With labels of this kind, each another one."""
+    flat = [ids for sequences in nested for ids in sequences]
+    tokens = sum(map(len, flat))
+    if kind == "token":
+        return pack(nested, list(range(tokens)), carriers=[bool(number % 2) for number in range(tokens)])
+    if kind == "sequence":
+        labels = [(number, UNLABELLED) for number in range(len(flat))]
+        return pack(nested, labels, offsets=[(number, number + 1) for number in range(tokens)])
+    return pack(nested, list(range(len(nested))))
+
+
+def written(folder, parts):
+    new = folder / str(next(count))
+    new.mkdir()
+    write_features(new, parts)
+    return new
 
 
 @settings(max_examples=50)
@@ -32,33 +54,73 @@ def test_pack_keeps_every_token_in_its_place(nested):
             assert features.ids[features.sequences[row] : features.sequences[row + 1]].tolist() == ids
 
 
-@settings(max_examples=30)
-@given(nested=NESTED, per_token=st.booleans())
-def test_what_is_saved_is_loaded(nested, per_token, folder):
-    tokens = sum(len(ids) for sequences in nested for ids in sequences)
-    features = pack(nested, [-100] * (tokens if per_token else len(nested)), [True] * tokens if per_token else ())
-    features.save(folder / "features.npz")
-    assert arrays(Features.load(folder / "features.npz")) == arrays(features)
+@settings(max_examples=40)
+@given(nested=NESTED.filter(bool), kind=st.sampled_from(KINDS))
+def test_what_is_labelled_follows_from_the_arrays(nested, kind):
+    features = features_of(nested, kind)
+    assert features.labels_of == kind
+    assert len(features.labels) == {
+        "example": len(features), "token": len(features.ids), "sequence": len(features.sequences) - 1
+    }[kind]  # fmt: skip
+    windows = features.by_sequence()
+    assert windows.lengths().tolist() == [len(ids) for sequences in nested for ids in sequences]
+    assert set(windows.widths().tolist()) == {1}
 
 
-def test_token_ids_take_four_bytes_and_the_file_is_hardly_larger(tmp_path):
-    features = pack([[list(range(10_000))]], [0])
-    features.save(tmp_path / "features.npz")
-    assert (tmp_path / "features.npz").stat().st_size < 4 * 10_000 + 2_000
+@settings(max_examples=40)
+@given(nested=NESTED, kind=st.sampled_from(KINDS))
+def test_what_is_saved_is_loaded(nested, kind, folder):
+    features = features_of(nested, kind)
+    assert arrays(Features.load(written(folder, [features]))) == arrays(features)
 
 
-def test_the_file_holds_no_pickle_and_a_pickle_is_not_loaded(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (pytest.fail, ("unpickled",))
+@settings(max_examples=40)
+@given(parts=st.lists(NESTED.filter(bool), min_size=1, max_size=4), kind=st.sampled_from(KINDS))
+def test_parts_follow_one_another(parts, kind, folder):
+    together = Features.load(written(folder, [features_of(part, kind) for part in parts]))
+    whole = features_of([sequences for part in parts for sequences in part], kind)
+    for name in ("ids", "sequences", "examples"):
+        assert getattr(together, name).tolist() == getattr(whole, name).tolist()
+    for name in ("labels", "carriers", "offsets"):
+        own = np.concatenate([getattr(features_of(part, kind), name) for part in parts])
+        assert getattr(together, name).tolist() == own.tolist()
 
-    path = tmp_path / "features.npz"
-    features = pack([[[0, 5, 2]]], [0])
-    features.save(path)
-    with zipfile.ZipFile(path) as archive:
-        assert {name.removesuffix(".npy") for name in archive.namelist()} == set(vars(features))
-    with np.load(path, allow_pickle=False) as saved:
-        kept = {name: saved[name] for name in saved.files}
-    np.savez(path, **kept | {"labels": np.array([Evil()], dtype=object)})
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        Features.load(path)
+
+def test_loaded_arrays_stay_on_disk_and_cannot_be_changed(tmp_path):
+    features = Features.load(written(tmp_path, [features_of([[[5, 6]], [[7]]], "token")]))
+    for array in vars(features).values():
+        assert array.size == 0 or isinstance(array, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        features.ids[0] = 3
+
+
+def test_token_ids_take_four_bytes_and_the_files_are_hardly_larger(tmp_path):
+    folder = written(tmp_path, [pack([[list(range(10_000))]], [0])])
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 4 * 10_000 + 2_000
+
+
+@pytest.mark.parametrize("damage", ["cut", "long", "missing", "shapes", "key"])
+def test_damage_is_noticed(damage, tmp_path):
+    folder = written(tmp_path, [features_of([[[5, 6]], [[7]]])])
+    ids, shapes = folder / "ids", folder / "shapes.json"
+    if damage == "cut":
+        ids.write_bytes(ids.read_bytes()[:-1])
+    elif damage == "long":
+        ids.write_bytes(ids.read_bytes() + b"\0" * 4)
+    elif damage == "missing":
+        ids.unlink()
+    elif damage == "shapes":
+        shapes.write_text(shapes.read_text()[:20])
+    else:
+        shapes.write_text("{}")
+    with pytest.raises((OSError, ValueError, KeyError)):
+        Features.load(folder)
+
+
+def test_no_address_of_an_object_is_taken_from_a_file(tmp_path):
+    folder = written(tmp_path, [pack([[[0, 5, 2]]], [0])])
+    shapes = json.loads((folder / "shapes.json").read_text())
+    (folder / "labels").write_bytes(b"\0" * 8)
+    (folder / "shapes.json").write_text(json.dumps(shapes | {"labels": ["|O", [1]]}))
+    with pytest.raises(ValueError, match="labels: damaged"):
+        Features.load(folder)

@@ -3,18 +3,33 @@ from pathlib import Path
 
 import pytest
 
-from lowres_stilts.data.examples import ChoiceExample, SentencePair, TaggedSentence, TextExample
+from lowres_stilts.data.examples import (
+    Answer,
+    ChoiceExample,
+    Passage,
+    Pool,
+    Query,
+    Question,
+    TaggedSentence,
+    TextExample,
+)
+from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.recipe.schema import CustomTask, DataSettings
-from lowres_stilts.tasks.classification import text_reader
-from lowres_stilts.tasks.load import METRIC_OF_FAMILY, Source, custom_task, find_languages, find_task
-from lowres_stilts.tasks.registry import REGISTRY
+from lowres_stilts.tasks.catalog import REGISTRY
+from lowres_stilts.tasks.classification import parse_text
+from lowres_stilts.tasks.load import METRIC_OF_FAMILY, custom_task, find_languages, find_task, open_source
+from lowres_stilts.tasks.source import FolderSource, HubSource
 from lowres_stilts.tasks.task import Task
 
 PAWSX, MNLI = REGISTRY["pawsx"], REGISTRY["mnli"]
 PAIR = TextExample("a b", "b a", "1")
 MINE = CustomTask(family="multiple_choice", languages=["sw", "no"])
+
+
+def load(source, *wanted):
+    return list(source.examples(*wanted))
 
 
 @pytest.fixture
@@ -23,7 +38,7 @@ def pawsx(tmp_path):
     (tmp_path / "pawsx").mkdir()
     for name in ("test-ko", "test-de", "train-en"):
         (tmp_path / "pawsx" / f"{name}.tsv").write_text("a b\tb a\t1\n")
-    return Source(tmp_path)
+    return FolderSource(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,28 +92,23 @@ def test_no_language_at_all_is_a_data_error_that_says_where_it_looked(task, spli
 
 
 def test_examples_are_read_from_the_tasks_own_files(pawsx):
-    assert pawsx.load(PAWSX, "test", "ko") == [PAIR]
+    assert load(pawsx, PAWSX, "test", "ko") == [PAIR]
 
 
-def test_a_missing_an_empty_and_a_nameless_file_are_data_errors(pawsx):
-    (pawsx.folder / "pawsx" / "test-zh.tsv").touch()
-    for split, language, message in [
-        ("test", "fr", "pawsx/test-fr.tsv: no such file"),
-        ("test", "zh", "pawsx/test-zh.tsv: no examples"),
-    ]:
-        with pytest.raises(DataError) as caught:
-            pawsx.load(PAWSX, split, language)
-        assert str(caught.value).startswith(f"{pawsx.folder}/{message}")
+def test_a_missing_and_a_nameless_file_are_data_errors(pawsx):
+    with pytest.raises(DataError) as caught:
+        load(pawsx, PAWSX, "test", "fr")
+    assert str(caught.value).startswith(f"{pawsx.folder}/pawsx/test-fr.tsv: no such file")
     with pytest.raises(DataError, match=r"task mnli has no test file; name one under data\.files\.mnli\.test"):
-        pawsx.load(MNLI, "test", "en")
+        load(pawsx, MNLI, "test", "en")
 
 
 def test_the_recipes_files_replace_a_splits_own_and_may_be_several(pawsx):
     (pawsx.folder / "more.tsv").write_text("c\td\t0\n")
     files = {"pawsx": {"test": ["pawsx/test-{lang}.tsv", "more.tsv"]}, "mnli": {"test": "mnli-{lang}.tsv"}}
-    source = Source(pawsx.folder, files)
-    assert source.load(PAWSX, "test", "ko") == [PAIR, TextExample("c", "d", "0")]
-    assert source.load(PAWSX, "train", "en") == [PAIR]
+    source = FolderSource(pawsx.folder, files)
+    assert load(source, PAWSX, "test", "ko") == [PAIR, TextExample("c", "d", "0")]
+    assert load(source, PAWSX, "train", "en") == [PAIR]
     assert source.paths(MNLI, "test", "en") == [pawsx.folder / "mnli-en.tsv"]
     (pawsx.folder / "more.tsv").unlink()
     assert source.languages(PAWSX, "test") == ()
@@ -107,24 +117,26 @@ def test_the_recipes_files_replace_a_splits_own_and_may_be_several(pawsx):
 def test_an_absolute_path_stands_outside_the_folder(pawsx, tmp_path_factory):
     path = tmp_path_factory.mktemp("elsewhere") / "test.tsv"
     path.write_text("e\tf\t0\n")
-    source = Source(pawsx.folder, {"pawsx": {"test": str(path)}})
-    assert source.load(PAWSX, "test", "sw") == [TextExample("e", "f", "0")]
+    source = FolderSource(pawsx.folder, {"pawsx": {"test": str(path)}})
+    assert load(source, PAWSX, "test", "sw") == [TextExample("e", "f", "0")]
 
 
 def test_a_source_is_the_folder_of_the_recipe(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     files = {"pawsx": {"test": "x.tsv"}}
-    source = Source.of(DataSettings(source="xtreme", dir=Path("data"), files=files))
+    source = open_source(DataSettings(source="xtreme", dir=Path("data"), files=files))
     assert (source.folder, source.files) == (Path("data"), files)
-    assert Source.of(DataSettings(source="files")).folder == Path()
+    assert open_source(DataSettings(source="files")).folder == Path()
+    settings = DataSettings(source="hub", revisions={"xnli": "abc"}, streaming=True)
+    assert open_source(settings) == HubSource({"xnli": "abc"}, streaming=True)
 
 
 def test_a_folder_that_does_not_exist_is_a_data_error(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         (tmp_path / "file").touch()
         with pytest.raises(DataError) as caught:
-            Source.of(DataSettings(source="files", dir=path))
+            open_source(DataSettings(source="files", dir=path))
         assert str(caught.value).startswith(f"{path}: no such folder; set data.dir")
 
 
@@ -132,6 +144,7 @@ def test_every_family_has_a_metric():
     assert set(METRIC_OF_FAMILY.values()) <= set(METRICS)
 
 
+ASKED = {"id": "7", "question": "who?", "answers": [{"text": "cat", "answer_start": 4}]}
 CUSTOM = {
     "classification": (
         {"labels": ["a", "b"]},
@@ -158,6 +171,14 @@ CUSTOM = {
         },
         TaggedSentence(("the", "cat"), ("O", "B-X")),
     ),
+    "qa": (
+        {},
+        {
+            "x.json": json.dumps({"data": [{"paragraphs": [{"context": "the cat", "qas": [ASKED]}]}]}),
+            "x.jsonl": json.dumps(ASKED | {"context": "the cat"}),
+        },
+        Question("7", "who?", "the cat", (Answer("cat", 4),)),
+    ),
     "multiple_choice": (
         {},
         {"x.jsonl": json.dumps({"prompt": "hi", "choices": ["a", "b", "c"], "label": 2})},
@@ -170,7 +191,7 @@ CUSTOM = {
             "x.jsonl": json.dumps({"source": "Habari", "english": "Hello"}),
             "x.sw": "Habari\n",
         },
-        SentencePair("Habari", "Hello"),
+        Query(Passage("0", "Habari"), ("0",)),
     ),
 }
 
@@ -184,13 +205,17 @@ def test_a_task_of_the_users_own_reads_every_format_of_its_family(kind, name, tm
     assert task.labels == tuple(settings.get("labels", ()))
     (tmp_path / name).write_text(files[name])
     (tmp_path / "x.en").write_text("Hello\n")
-    assert Source(tmp_path, {"mine": {"test": name}}).load(task, "test", "sw") == [example]
+    source = FolderSource(tmp_path, {"mine": {"test": name}})
+    if family == "retrieval":
+        assert source.pool(task, "test", "sw") == Pool((example,), (Passage("0", "Hello"),))
+    else:
+        assert load(source, task, "test", "sw") == [example]
 
 
 def test_a_task_of_the_users_own_has_no_files_but_those_named(tmp_path):
     task = custom_task("mine", MINE)
     with pytest.raises(DataError, match=r"task mine has no train file; name one under data\.files\.mine\.train"):
-        Source(tmp_path).load(task, "train", "en")
+        load(FolderSource(tmp_path), task, "train", "en")
 
 
 def test_adding_a_task_is_adding_a_record(tmp_path):
@@ -200,9 +225,11 @@ def test_adding_a_task_is_adding_a_record(tmp_path):
         summary="a task from outside",
         languages=("sw",),
         metric="accuracy",
-        reader=text_reader("text", "label"),
+        reader=tsv("text", "label"),
+        parser=parse_text,
+        fields=("text",),
         files={"test": "mine-{lang}.tsv"},
         labels=("yes", "no"),
     )
     (tmp_path / "mine-sw.tsv").write_text("the cat\tyes\n")
-    assert Source(tmp_path).load(task, "test", "sw") == [TextExample("the cat", None, "yes")]
+    assert load(FolderSource(tmp_path), task, "test", "sw") == [TextExample("the cat", None, "yes")]

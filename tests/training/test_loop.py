@@ -4,22 +4,27 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lowres_stilts.data.examples import TextExample
+from lowres_stilts.data.examples import TaggedSentence, TextExample
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import RunError, TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.tasks.registry import REGISTRY
 from lowres_stilts.training.loop import Schedule, train
+from lowres_stilts.training.plan import Job
 
 TASK = REGISTRY["pawsx"]
 EXAMPLES = [
     TextExample("the cat sat " * (1 + i % 3), "the dog ran" if i % 2 else "the cat sat", str(i % 2))
     for i in range(40)
 ]
+OTHERS = {
+    "udpos": [TaggedSentence(("the", "zebra", "ran"), ("DET", "NOUN", "VERB"))] * 20,
+    "mlm": [TextExample("the cat sat", None, None), TextExample("calm sea good sun", None, None)] * 10,
+}
 SCHEDULE = {
     "epochs": 4,
     "lr": 3e-3,
@@ -49,13 +54,14 @@ class Bench:
         self.stack = ModuleStack(self.encoder)
         self.stack.add_lora("m", rank=4, alpha=8, targets="all-linear", dropout=0.1)
         self.stack.activate(["m"], train="m")
-        head = make_head(self.encoder, 2, per_token=False, layout="mean")
-        self.network = Network(self.stack.model, head)
+        head = make_head(self.encoder, "sequence", 2, layout="mean")
+        self.network = Network(self.stack.model, {TASK.name: head})
         self.features = FAMILIES[TASK.family].encode(TASK, EXAMPLES, self.encoder.tokenizer, 64)
+        self.jobs = {TASK.name: Job(TASK, self.features, len(self.features))}
         self.losses = []
 
     def score(self):
-        answers = predict(self.network, self.encoder, TASK, self.features, 400)
+        answers = predict(self.network, self.encoder, TASK, EXAMPLES, self.features, 400)
         table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers, "en")
         return METRICS["accuracy"].score(table)
 
@@ -70,8 +76,7 @@ class Bench:
             self.network,
             self.encoder,
             self.stack.trainable("m"),
-            TASK,
-            self.features,
+            self.jobs,
             Schedule(**SCHEDULE | changes),
             dev_score=dev_score or self.score,
             checkpoint=checkpoint,
@@ -80,8 +85,8 @@ class Bench:
         )
 
     def weights(self):
-        learned = {**self.stack.state("m"), **self.network.head.state_dict()}
-        return {name: value.clone() for name, value in learned.items()}
+        learned = {**self.stack.state("m"), **self.network.head_weights()}
+        return {name: value.detach().clone() for name, value in learned.items()}
 
 
 @pytest.mark.parametrize("quantize", ["nf4", "int8"])
@@ -111,6 +116,52 @@ def test_a_resumed_phase_ends_with_the_same_weights(tiny_model, tmp_path, kill_a
     resumed = Bench(tiny_model)
     resumed.train(tmp_path / "part", accumulate=accumulate)
     assert all(torch.equal(value, resumed.weights()[name]) for name, value in whole.weights().items())
+
+
+class Mixed(Bench):
+    """The same with tagging and masked language modelling beside it."""
+
+    def __init__(self, tiny_model, **load):
+        super().__init__(tiny_model, **load)
+        heads = {TASK.name: self.network.head(TASK.name)}
+        for name, examples in OTHERS.items():
+            task, family = REGISTRY[name], FAMILIES[REGISTRY[name].family]
+            outputs = family.outputs(task)
+            heads[name] = make_head(self.encoder, family.head, outputs, layout="mean")
+            features = family.encode(task, examples, self.encoder.tokenizer, 64)
+            self.jobs[name] = Job(task, features, 15)
+        self.network = Network(self.stack.model, heads)
+
+
+@pytest.mark.parametrize("kill_after", [2, 9])
+def test_a_mix_of_families_learns_and_resumes_with_the_same_weights(tiny_model, tmp_path, kill_after):
+    whole = Mixed(tiny_model)
+    before = whole.weights()
+    whole.train(tmp_path / "whole", accumulate=2)
+    for name in whole.jobs:
+        own = [key for key in before if key.startswith(f"{name}.")]
+        assert own
+        assert all(not torch.equal(before[key], whole.weights()[key]) for key in own)
+    killed = Mixed(tiny_model)
+    with pytest.raises(Killed):
+        killed.train(tmp_path / "part", kill_after=kill_after, accumulate=2)
+    resumed = Mixed(tiny_model)
+    resumed.train(tmp_path / "part", accumulate=2)
+    assert all(torch.equal(value, resumed.weights()[name]) for name, value in whole.weights().items())
+
+
+@pytest.mark.parametrize("quantize", ["none", "nf4"])
+def test_hidden_tokens_are_learned_by_the_tied_head(tiny_model, tmp_path, quantize):
+    bench = Mixed(tiny_model, quantize=quantize)
+    job = bench.jobs["mlm"]
+    bench.jobs = {"mlm": Job(job.task, job.features, len(job.features))}
+
+    def score():
+        return hidden_token_accuracy(bench.network, bench.encoder, job.task, job.features, 400)
+
+    before = score()
+    progress = bench.train(tmp_path / "c", epochs=30, dev_score=score)
+    assert progress.best_score > max(30, before + 20)
 
 
 def test_accumulation_equals_one_large_batch(tiny_model, tmp_path):
@@ -154,7 +205,7 @@ def test_it_stops_when_the_dev_score_no_longer_rises_and_keeps_the_best(tiny_mod
 def test_a_loss_that_is_no_number_ends_the_phase(tiny_model, tmp_path):
     bench = Bench(tiny_model)
     with torch.no_grad():
-        bench.network.head.projection.bias.fill_(float("nan"))
+        bench.network.head(TASK.name).projection.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"the loss of update 1 is nan; lower train\.lr"):
         bench.train(tmp_path / "c")
     assert not (tmp_path / "c").exists()

@@ -5,6 +5,8 @@ import sys
 import typer
 
 from lowres_stilts import __version__
+from lowres_stilts.cli.data import app as data_app
+from lowres_stilts.cli.hub import app as hub_app
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
 from lowres_stilts.cli.tasks import tasks_command
@@ -21,6 +23,8 @@ app = typer.Typer(
 app.command("run")(run_command)
 app.command("score")(score_command)
 app.command("tasks")(tasks_command)
+app.add_typer(data_app, name="data")
+app.add_typer(hub_app, name="hub")
 
 
 def _show_version(wanted: bool) -> None:

@@ -40,6 +40,9 @@ def run_command(
     except KeyboardInterrupt:
         typer.echo("stopped; go on with --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    from lowres_stilts.hub.pack import pack_run
+
+    pack_run(folder)
     if as_json:
         typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
         return

@@ -30,11 +30,51 @@ class TaggedSentence:
 
 
 @dataclass(frozen=True)
-class SentencePair:
-    """A sentence and its English translation."""
+class Answer:
+    """A stretch of the context, `context[start : start + len(text)]`."""
 
-    source: str
-    english: str
+    text: str
+    start: int
 
 
-Example = TextExample | ChoiceExample | TaggedSentence | SentencePair
+@dataclass(frozen=True)
+class Question:
+    """A question about a context."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...] | None
+    """The right ones, any of them; empty where the context has none, None where they are not known."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Something to embed: a sentence, or an answer with the text around it."""
+
+    id: str
+    text: str
+    text_pair: str | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A passage that searches, and the ids of the candidates that it should find."""
+
+    passage: Passage
+    answers: tuple[str, ...] | None
+    """None where they are not known; empty where there is nothing to find."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Queries and the candidates that they search."""
+
+    queries: tuple[Query, ...]
+    candidates: tuple[Passage, ...]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+Example = TextExample | ChoiceExample | TaggedSentence | Question

@@ -14,12 +14,14 @@ class Record:
     """Named fields of one record and where it stands."""
 
     path: Path
-    line: int
+    line: int | str
+    """Its line, counted from 1, or its place in a file that is no list of lines."""
     fields: dict[str, Any]
 
     def error(self, problem: str) -> DataError:
         """A data error that starts with this record's file and line."""
-        return DataError(f"{self.path}:{self.line}: {problem}")
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return DataError(f"{place}: {problem}")
 
     def text(self, name: str) -> str:
         """A field that must be a string with something to read in it.
@@ -29,7 +31,7 @@ class Record:
         """
         value = self.fields.get(name)
         if not is_text(value):
-            raise self.error(f"field {name!r} must be a text, found {_shown(value)}")
+            raise self.error(f"field {name!r} must be a text, found {shown(value)}")
         if not value.strip():
             raise self.error(f"field {name!r} is empty")
         return value
@@ -101,44 +103,8 @@ def read_jsonl(path: Path) -> Iterator[Record]:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
             raise DataError(f"{path}:{number}: not valid JSON ({reason})") from error
         if not isinstance(value, dict):
-            raise DataError(f"{path}:{number}: expected a JSON object, found {_shown(value)}")
+            raise DataError(f"{path}:{number}: expected a JSON object, found {shown(value)}")
         yield Record(path, number, value)
-
-
-def read_conll(path: Path) -> Iterator[Record]:
-    """Sentences of a file with a token and its tag per line and blank lines between sentences.
-
-    A file without tags has the tokens alone. Each record has `tokens`, `tags` (or none) and stands at its
-    first token's line.
-
-    Raises:
-        DataError: a line has neither one nor two columns, an empty one, or tags come and go within the file.
-    """
-    sentence: list[list[str]] = []
-    start = 1
-    width = 0
-    for number, line in read_lines(path):
-        if not line.strip():
-            if sentence:
-                yield _sentence(path, start, sentence)
-            sentence = []
-            continue
-        cells = line.split("\t")
-        width = width or min(len(cells), 2)
-        if len(cells) != width or not all(cell.strip() for cell in cells):
-            wanted = "a token, a tab and a tag" if width == 2 else "a token alone"
-            raise DataError(f"{path}:{number}: expected {wanted}, found {_shown(line)}")
-        if not sentence:
-            start = number
-        sentence.append(cells)
-    if sentence:
-        yield _sentence(path, start, sentence)
-
-
-def _sentence(path: Path, line: int, rows: list[list[str]]) -> Record:
-    tokens = [row[0] for row in rows]
-    tags = [row[1] for row in rows] if len(rows[0]) == 2 else None
-    return Record(path, line, {"tokens": tokens, "tags": tags})
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -149,6 +115,7 @@ def is_text(value: object) -> TypeGuard[str]:
         return False
 
 
-def _shown(value: object) -> str:
-    shown = "nothing" if value is None else repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+def shown(value: object) -> str:
+    """A value for an error message, cut where it is long."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -34,6 +34,9 @@ class Encoder:
     device: torch.device
     dtype: torch.dtype
     """Of its hidden states."""
+    path: str
+    """Where it was loaded from: a Hugging Face id or a folder."""
+    revision: str | None = None
 
     @property
     def hidden_size(self) -> int:
@@ -87,15 +90,34 @@ def load_encoder(
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(_not_found(model_id, error)) from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise EncoderError(f"model.id: {model_id} has no fast tokenizer")
+    backend = _fast(model_id, tokenizer)
     if embeddings == "int8":
         quantize_word_embeddings(model, place)
     keep_weights_unpacked(model)
     model.requires_grad_(requires_grad=False)
     base_id = BASE_ID if model_id == STARTER_ID else model_id
     pad_id = model.config.pad_token_id
-    return Encoder(model.eval(), tokenizer.backend_tokenizer, base_id, pad_id, place, dtype)
+    return Encoder(model.eval(), backend, base_id, pad_id, place, dtype, path, revision)
+
+
+def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
+    """The fast tokenizer of an encoder, without its weights.
+
+    Raises:
+        EncoderError: it cannot be found, or is none of the fast ones.
+    """
+    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise EncoderError(_not_found(model_id, error)) from error
+    return _fast(model_id, tokenizer)
+
+
+def _fast(model_id: str, tokenizer: object) -> Tokenizer:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise EncoderError(f"model.id: {model_id} has no fast tokenizer")
+    return tokenizer.backend_tokenizer
 
 
 def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:

@@ -1,6 +1,6 @@
 """Predictions of a network, in the order of the examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,8 +8,8 @@ import torch
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
 from lowres_stilts.tasks.batches import make_batch, plan_batches
-from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.tasks.features import Features
+from lowres_stilts.tasks.families import DECODERS
+from lowres_stilts.tasks.features import UNLABELLED, Features
 from lowres_stilts.tasks.task import Task
 
 Advance = Callable[[int], object]
@@ -20,6 +20,7 @@ def predict(
     network: Network,
     encoder: Encoder,
     task: Task,
+    examples: Sequence[Any],
     features: Features,
     tokens_per_batch: int,
     advance: Advance = lambda _: None,
@@ -29,18 +30,36 @@ def predict(
     Raises:
         torch.OutOfMemoryError: a batch does not fit; lower `tokens_per_batch`.
     """
-    family = FAMILIES[task.family]
+    family = DECODERS[task.family]
     predictions: list[Any] = [None] * len(features)
     network.eval()
     with torch.inference_mode():
-        for examples in plan_batches(features, tokens_per_batch):
-            batch = make_batch(features, examples, encoder.pad_id)
-            ids = torch.from_numpy(batch.ids).to(encoder.device)
-            scores = network(ids, torch.from_numpy(batch.mask).to(encoder.device)).cpu().numpy()
-            for example, (start, end) in zip(examples, _spans(batch.widths), strict=True):
-                predictions[example] = family.decode(task, features, int(example), scores[start:end])
-            advance(len(examples))
+        for chosen in plan_batches(features, tokens_per_batch):
+            batch = make_batch(features, chosen, encoder.pad_id)
+            ids, mask = (torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask))
+            scores = network(task.name, ids, mask).cpu().numpy()
+            for index, (start, end) in zip(chosen.tolist(), _spans(batch.widths), strict=True):
+                predictions[index] = family.decode(task, examples[index], features, index, scores[start:end])
+            advance(len(chosen))
     return predictions
+
+
+def hidden_token_accuracy(
+    network: Network, encoder: Encoder, task: Task, features: Features, tokens_per_batch: int
+) -> float:
+    """Points: how many of the hidden tokens the vocabulary head restores."""
+    right = total = 0
+    network.eval()
+    with torch.inference_mode():
+        for chosen in plan_batches(features, tokens_per_batch):
+            batch = make_batch(features, chosen, encoder.pad_id)
+            ids, mask, labels = (
+                torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
+            )
+            hidden = labels != UNLABELLED
+            right += int((network(task.name, ids, mask, hidden).argmax(-1) == labels[hidden]).sum())
+            total += int(hidden.sum())
+    return 100 * right / max(1, total)
 
 
 def _spans(widths: Any) -> Iterator[tuple[int, int]]:

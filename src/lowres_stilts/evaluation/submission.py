@@ -1,54 +1,112 @@
 """Prediction files in XTREME's submission format."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+from lowres_stilts.data.examples import Pool, Query
 from lowres_stilts.errors import DataError
 from lowres_stilts.storage import write_text
-from lowres_stilts.tasks.task import FamilyName, Task
+from lowres_stilts.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How one prediction is written, and how a whole file is read."""
+    """How predictions are written, and read back for the same examples."""
 
-    write: Callable[[Any], str]
-    read: Callable[[str], list[Any]]
+    suffix: str
+    write: Callable[[Sequence[Any], Sequence[Any]], str]
+    """From examples and predictions."""
+    read: Callable[[str, Sequence[Any]], list[Any]]
+    """From the text and the examples."""
 
 
-def _read_tags(text: str) -> list[tuple[str, ...]]:
+def _lines(examples: Sequence[Any], predictions: Sequence[Any]) -> str:
+    return "".join(f"{prediction}\n" for prediction in predictions)
+
+
+def _read_lines(text: str, examples: Sequence[Any]) -> list[str]:
+    return text.removesuffix("\n").split("\n")
+
+
+def _read_numbers(text: str, examples: Sequence[Any]) -> list[int]:
+    return [int(line) for line in _read_lines(text, examples)]
+
+
+def _tags(examples: Sequence[Any], predictions: Sequence[Sequence[str]]) -> str:
+    return "".join("".join(f"{tag}\n" for tag in tags) + "\n" for tags in predictions)
+
+
+def _read_tags(text: str, examples: Sequence[Any]) -> list[tuple[str, ...]]:
     return [tuple(block.split("\n")) for block in text.rstrip("\n").split("\n\n")]
 
 
-_INDICES = _Format(lambda index: f"{index}\n", lambda text: [int(line) for line in text.splitlines()])
-_FORMATS: Mapping[FamilyName, _Format] = MappingProxyType(
-    {
-        "classification": _Format(lambda label: f"{label}\n", lambda text: text.removesuffix("\n").split("\n")),
-        "multiple_choice": _INDICES,
-        "retrieval": _INDICES,
-        "tagging": _Format(lambda tags: "".join(f"{tag}\n" for tag in tags) + "\n", _read_tags),
-    }
-)
+def _by_id(examples: Sequence[Any], predictions: Sequence[Any]) -> str:
+    pairs = {_id(example): answer for example, answer in zip(examples, predictions, strict=True)}
+    return json.dumps(pairs, ensure_ascii=False, indent=1) + "\n"
 
 
-def write_predictions(path: Path, task: Task, predictions: Sequence[Any]) -> None:
-    """One label or index per line; for tagging a tag per line and a blank line after each sentence."""
-    write_text(path, "".join(map(_FORMATS[task.family].write, predictions)))
+def _read_by_id(text: str, examples: Sequence[Any]) -> list[Any]:
+    answers = json.loads(text)
+    found = [answers[_id(example)] for example in examples]
+    return [tuple(answer) if isinstance(answer, list) else answer for answer in found]
 
 
-def read_predictions(path: Path, task: Task, examples: int) -> list[Any]:
-    """What `write_predictions` wrote.
+def _pairs(examples: Sequence[Query], predictions: Sequence[str | None]) -> str:
+    pairs = zip(examples, predictions, strict=True)
+    return "".join(f"{query.passage.id}\t{target}\n" for query, target in pairs if target is not None)
+
+
+def _read_pairs(text: str, examples: Sequence[Query]) -> list[str | None]:
+    found = dict(line.split("\t") for line in text.splitlines())
+    return [found.get(query.passage.id) for query in examples]
+
+
+def _id(example: Any) -> str:
+    name: str = example.passage.id if isinstance(example, Query) else example.id
+    return name
+
+
+_LINES = _Format("tsv", _lines, _read_lines)
+_NUMBERS = _Format("tsv", _lines, _read_numbers)
+_TAGS = _Format("tsv", _tags, _read_tags)
+_JSON = _Format("json", _by_id, _read_by_id)
+_PAIRS = _Format("tsv", _pairs, _read_pairs)
+
+
+def _format(task: Task) -> _Format:
+    if task.family == "retrieval":
+        return {"nearest": _LINES, "mine": _PAIRS, "rank": _JSON}[task.search]
+    by_family = {"classification": _LINES, "multiple_choice": _NUMBERS, "tagging": _TAGS, "qa": _JSON}
+    return by_family[task.family]
+
+
+def prediction_file(task: Task, split: str, language: str) -> str:
+    """The name of a file of predictions."""
+    return f"{split}-{language}.{_format(task).suffix}"
+
+
+def write_predictions(path: Path, task: Task, examples: Sequence[Any] | Pool, predictions: Sequence[Any]) -> None:
+    """One label or candidate per line; tags with a blank line after each sentence; answers by question in JSON."""
+    write_text(path, _format(task).write(_queries(examples), predictions))
+
+
+def read_predictions(path: Path, task: Task, examples: Sequence[Any] | Pool) -> list[Any]:
+    """What `write_predictions` wrote for these examples.
 
     Raises:
         DataError: the file cannot be read or has another number of predictions.
     """
     try:
-        predictions = _FORMATS[task.family].read(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        predictions = _format(task).read(path.read_text(encoding="utf-8"), _queries(examples))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read as predictions of {task.name}: {error}") from error
-    if len(predictions) != examples:
-        raise DataError(f"{path}: {len(predictions)} predictions for {examples} examples")
+    if len(predictions) != len(examples):
+        raise DataError(f"{path}: {len(predictions)} predictions for {len(examples)} examples")
     return predictions
+
+
+def _queries(examples: Sequence[Any] | Pool) -> Sequence[Any]:
+    return examples.queries if isinstance(examples, Pool) else examples

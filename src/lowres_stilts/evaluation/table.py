@@ -11,7 +11,7 @@ def transfer_table(results: Mapping[str, Any]) -> Table:
     """Scores, baseline and gain by language, from the content of results.json."""
     (task,) = results["scores"]
     scores, baseline, gain = (results.get(key, {}).get(task, {}) for key in ("scores", "baseline", "gain"))
-    metric = next(iter(scores.values()))["metric"]
+    metric = next((score["metric"] for score in scores.values()), "no score, since no answers are known")
     title = f"{task}: {metric} by language, in points, with 95% intervals"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("language", no_wrap=True)

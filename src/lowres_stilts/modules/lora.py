@@ -1,8 +1,9 @@
 """LoRA over the frozen encoder, through PEFT."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -11,6 +12,7 @@ from torch import nn
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import TrainingError
+from lowres_stilts.modules.collapse import LoraLayer
 
 ATTENTION_TARGETS = ("query", "key", "value", "attention.output.dense")
 
@@ -64,6 +66,24 @@ class ModuleStack:
         except ValueError as error:
             raise TrainingError(f"module.targets: {' '.join(str(error).split())}") from error
         self._cast(name)
+
+    def add_collapsed(self, name: str, layers: Mapping[str, LoraLayer]) -> None:
+        """Adds a trained module from its weights, by layer of the encoder.
+
+        Raises:
+            TrainingError: the encoder has other layers.
+        """
+        rank = next(iter(layers.values())).a.shape[0]
+        self.add_lora(name, rank=rank, alpha=rank, targets=list(layers))
+        own = self._layers(name)
+        if set(own) != set(layers):
+            raise TrainingError(
+                f"module {name} is for another encoder: it has {len(layers)} layers, not {len(own)}"
+            )
+        with torch.no_grad():
+            for path, layer in layers.items():
+                own[path].lora_A[name].weight.copy_(layer.a)
+                own[path].lora_B[name].weight.copy_(layer.b * layer.scaling)
 
     def activate(self, names: Sequence[str], *, train: str | None = None) -> None:
         """Makes these modules take part in the forward pass, and one of them learn.
@@ -122,6 +142,12 @@ class ModuleStack:
         except (OSError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{folder}: cannot be loaded: {' '.join(str(error).split())}") from error
         self._cast(name)
+
+    def _layers(self, name: str) -> dict[str, Any]:
+        """PEFT's layers that have a module, by the layer's name in the encoder."""
+        model = self._peft.base_model.model if self._peft else None
+        named = model.named_modules() if model is not None else ()
+        return {path: layer for path, layer in named if name in getattr(layer, "lora_A", ())}
 
     def _cast(self, name: str) -> None:
         """Gives a module the type of the encoder's activations, so that nothing is converted on the way."""

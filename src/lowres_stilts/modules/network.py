@@ -1,33 +1,71 @@
-"""The encoder with its active modules and one head over it."""
+"""The encoder with its active modules and the heads over it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
+from lowres_stilts.encoder.checkpoint import pretrained_lm_head
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.modules.heads import Head, HeadLayout, SequenceHead, TokenHead
+from lowres_stilts.modules.heads import Head, HeadLayout, SequenceHead, TokenHead, VocabularyHead
+from lowres_stilts.tasks.families import HeadKind
 
 
 class Network(nn.Module):
-    """From token ids to scores."""
+    """From token ids to scores, by the head of a task."""
 
-    def __init__(self, encoder: nn.Module, head: Head) -> None:
+    def __init__(self, encoder: nn.Module, heads: Mapping[str, Head]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = head
+        # Task names may have a dot or a plus; names of submodules may not.
+        self._numbers = {task: str(number) for number, task in enumerate(heads)}
+        self._heads = nn.ModuleDict({self._numbers[task]: head for task, head in heads.items()})
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Scores of token ids `[batch, length]` under an attention mask of the same shape."""
+    def head(self, task: str) -> nn.Module:
+        """The head of a task."""
+        return self._heads[self._numbers[task]]
+
+    def head_weights(self) -> dict[str, nn.Parameter]:
+        """The parameters of all heads by `task.name`."""
+        return {
+            f"{task}.{name}": parameter
+            for task in self._numbers
+            for name, parameter in self.head(task).named_parameters()
+        }
+
+    def forward(self, task: str, ids: Tensor, mask: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Scores of token ids `[batch, length]` under an attention mask of the same shape.
+
+        Args:
+            task: whose head.
+            ids: token ids.
+            mask: 1 where there is a token.
+            chosen: `[batch, length]`, the tokens to score; all where it is not given.
+        """
         states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        scores: Tensor = self.head(states, mask)
+        scores: Tensor = self.head(task)(states if chosen is None else states[chosen], mask)
         return scores
 
 
-def make_head(encoder: Encoder, outputs: int, *, per_token: bool, layout: HeadLayout) -> Head:
+def make_head(encoder: Encoder, kind: HeadKind, outputs: int, *, layout: HeadLayout) -> Head:
     """A new head on the encoder's device, initialized as transformers does: normal, 0.02."""
     hidden = encoder.hidden_size
-    head: Head = TokenHead(hidden, outputs) if per_token else SequenceHead(hidden, outputs, layout)
+    head: Head
+    if kind == "vocabulary":
+        return _vocabulary_head(encoder).to(encoder.device)
+    head = TokenHead(hidden, outputs) if kind == "token" else SequenceHead(hidden, outputs, layout)
     return head.apply(_initialize).to(encoder.device)
+
+
+def _vocabulary_head(encoder: Encoder) -> VocabularyHead:
+    """The checkpoint's own head where it has one."""
+    eps = float(encoder.model.config.layer_norm_eps)
+    head = VocabularyHead(encoder.hidden_size, encoder.model.get_input_embeddings(), eps)
+    weights = pretrained_lm_head(encoder.path, encoder.revision)
+    if weights is None:
+        return head.apply(_initialize)
+    head.load_state_dict(weights)
+    return head
 
 
 def _initialize(module: Any) -> None:

@@ -1,25 +1,28 @@
 """The two arms of a run, with and without the intermediate phase, and what they score."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 
+from lowres_stilts.data.examples import Pool
 from lowres_stilts.display import Display
+from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.load import load_encoder, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
-from lowres_stilts.evaluation.retrieval import retrieve
-from lowres_stilts.evaluation.submission import read_predictions, write_predictions
+from lowres_stilts.evaluation.retrieval import Retriever, View, sweep
+from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import Material, TrainingSet
-from lowres_stilts.pipeline.phase import Bench, Phase, max_length, run_phase
+from lowres_stilts.pipeline.phase import Bench, Phase, longest, max_length, run_phase
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.cache import cached_features
 
@@ -56,6 +59,7 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     bench = Bench(folder, encoder, ModuleStack(encoder), recipe.model.head, recipe.seed, display)
     summaries: list[dict[str, Any]] = []
     system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _system(recipe, material, bench, summaries))
+    swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
         answer = _baseline(recipe, material, bench, summaries)
@@ -65,10 +69,22 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
     )
     results = {
-        "model": recipe.model.model_dump(mode="json") | {"weights_bytes": stored},
+        "model": recipe.model.model_dump(mode="json")
+        | {
+            "weights_bytes": stored,
+            "weights_sha256": weights_sha256(encoder.path, encoder.revision),
+            "base_id": encoder.base_id,
+            "model_type": encoder.model.config.model_type,
+        },
         "recipe": recipe.model_dump(mode="json"),
         **scores,
-        "evaluation": {"split": recipe.evaluate.split, "limit": recipe.evaluate.limit},
+        "evaluation": {
+            "split": recipe.evaluate.split,
+            "limit": recipe.evaluate.limit,
+            "without_answers": [language for language in material.test if language not in material.gold],
+        },
+        **({"sweep": swept} if swept else {}),
+        "data_revisions": dict(material.revisions),
         "phases": summaries,
         "cost": {
             "seconds": round(time.perf_counter() - started, 1),  # of the process that finished the run
@@ -86,7 +102,7 @@ def _system(recipe: Recipe, material: Material, bench: Bench, summaries: list[di
     """Intermediate phase and target phase, by the recipe's transfer mode."""
     below: tuple[str, ...] = ()
     start_from = None
-    if material.intermediate is not None and recipe.intermediate is not None:
+    if recipe.intermediate is not None and material.intermediate:
         phase = Phase(
             name="1-intermediate",
             module=INTERMEDIATE,
@@ -118,7 +134,7 @@ def _baseline(recipe: Recipe, material: Material, bench: Bench, summaries: list[
 def _target_phase(
     recipe: Recipe, data: TrainingSet, name: str, module: str, below: tuple[str, ...], start_from: Path | None
 ) -> Phase:
-    return Phase(name, module, below, start_from, recipe.target.module, recipe.target.train, data)
+    return Phase(name, module, below, start_from, recipe.target.module, recipe.target.train, (data,))
 
 
 def _trained(
@@ -130,38 +146,80 @@ def _trained(
 
     def answer(language: str) -> list[Any]:
         length = max_length(phase.train, task.max_length, encoder)
-        features = cached_features(task, material.test[language], encoder.tokenizer, length)
-        return predict(network, encoder, task, features, recipe.evaluate.tokens_per_batch)
+        examples = _examples(material.test[language])
+        features = cached_features(task, examples, encoder.tokenizer, length)
+        return predict(network, encoder, task, examples, features, recipe.evaluate.tokens_per_batch)
 
     return answer
+
+
+def _examples(found: Sequence[Any] | Pool) -> Sequence[Any]:
+    if isinstance(found, Pool):
+        raise TypeError("a pool is searched, not predicted")
+    return found
+
+
+def _pool(found: Sequence[Any] | Pool) -> Pool:
+    if not isinstance(found, Pool):
+        raise TypeError("examples are predicted, not searched")
+    return found
+
+
+def _retriever(recipe: Recipe, material: Material, bench: Bench) -> Retriever:
+    settings = recipe.evaluate.retrieval
+    return Retriever(
+        bench.stack.model,
+        bench.encoder,
+        View(settings.layer, settings.pooling),
+        prefix=settings.prefix,
+        similarity=settings.similarity,
+        neighbours=settings.neighbours,
+        max_length=longest(material.target.max_length, bench.encoder),
+        tokens_per_batch=recipe.evaluate.tokens_per_batch,
+    )
 
 
 def _retrieval(recipe: Recipe, material: Material, bench: Bench, active: tuple[str, ...]) -> Answer:
     bench.stack.activate(active)
-    settings = recipe.evaluate.retrieval
+    retriever = _retriever(recipe, material, bench)
 
     def answer(language: str) -> list[Any]:
-        return retrieve(
-            bench.stack.model,
-            bench.encoder,
-            material.test[language],
-            layer=settings.layer,
-            pooling=settings.pooling,
-            prefix=settings.prefix,
-            tokens_per_batch=recipe.evaluate.tokens_per_batch,
-        )
+        return retriever.answer(material.target, _pool(material.test[language]), material.tuning.get(language))
 
     return answer
 
 
+def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:
+    """Mean scores over languages of further layers and both poolings, with the modules that are active."""
+    layers = recipe.evaluate.retrieval.sweep
+    if not layers or material.target.family != "retrieval":
+        return []
+    pools = {language: _pool(material.test[language]) for language in material.gold}
+    metric = METRICS[material.target.metric]
+    answers = sweep(_retriever(recipe, material, bench), layers, material.target, pools, material.tuning)
+    return [
+        {
+            "layer": view.layer,
+            "pooling": view.pooling,
+            "mean": fmean(
+                metric.score(metric.table(material.gold[language], found[language], language))
+                for language in found
+            ),
+        }
+        for view, found in answers.items()
+    ]
+
+
 def _evaluate(recipe: Recipe, material: Material, bench: Bench, arm: str, answer: Answer) -> Arm:
-    """Predicts every language that has no prediction file yet, and counts."""
+    """Predicts every language that has no prediction file yet, and counts where the answers are known."""
     predicted = {}
-    with bench.display.work(f"{arm}: {material.target.name}") as advance:
+    task, split = material.target, recipe.evaluate.split
+    with bench.display.work(f"{arm}: {task.name}") as advance:
         for done, (language, examples) in enumerate(material.test.items(), start=1):
-            path = bench.folder.predictions(arm, material.target.name, recipe.evaluate.split, language)
+            path = bench.folder.predictions(arm, task.name, prediction_file(task, split, language))
             if not path.exists():
-                write_predictions(path, material.target, answer(language))
-            predicted[language] = read_predictions(path, material.target, len(examples))
+                write_predictions(path, task, examples, answer(language))
+            if language in material.gold:
+                predicted[language] = read_predictions(path, task, examples)
             advance(done, len(material.test), language)
-    return Arm.of(METRICS[material.target.metric], material.gold, predicted)
+    return Arm.of(METRICS[task.metric], material.gold, predicted)

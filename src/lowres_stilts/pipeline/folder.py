@@ -36,9 +36,9 @@ class RunFolder:
         """Checkpoint and module of one phase."""
         return self.path / "phases" / name
 
-    def predictions(self, arm: str, task: str, split: str, language: str) -> Path:
+    def predictions(self, arm: str, task: str, file: str) -> Path:
         """Predictions in XTREME's submission format; those of the baseline in a folder of their own."""
-        return self.path / arm / task / f"{split}-{language}.tsv"
+        return self.path / arm / task / file
 
     def results(self) -> dict[str, Any] | None:
         """The results of a finished run."""

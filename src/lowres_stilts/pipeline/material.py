@@ -1,40 +1,52 @@
 """Everything that a recipe names, found and read before the first byte is written."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.recipe.schema import IntermediateSettings, Recipe, TrainSettings
-from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.tasks.load import Source, find_languages, find_task
-from lowres_stilts.tasks.task import Split, Task
+from lowres_stilts.tasks.families import DECODERS, FAMILIES
+from lowres_stilts.tasks.load import find_languages, find_task, open_source
+from lowres_stilts.tasks.mix import examples_per_epoch
+from lowres_stilts.tasks.source import Examples, HubSource, Source
+from lowres_stilts.tasks.task import Task
 
-ENGLISH = "en"
+DEFAULT_HOLDOUT = 0.05
+"""For tasks that have no dev set of their own."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A task with its English examples."""
+    """A task with its training examples, which stay where they are, and its English dev examples."""
 
     task: Task
-    train: list[Any]
+    train: Examples
     dev: list[Any]
+    per_epoch: int
+    """How many training examples an epoch has: fewer or more than there are, in a mix."""
 
 
 @dataclass(frozen=True)
 class Material:
     """Tasks and examples of a run."""
 
-    intermediate: TrainingSet | None
+    intermediate: tuple[TrainingSet, ...]
+    """Empty where there is no intermediate phase."""
     target: Task
     target_set: TrainingSet | None
     """None for retrieval, which is not trained."""
-    test: dict[str, list[Any]]
+    test: Mapping[str, Sequence[Any] | Pool]
     """By language."""
-    gold: dict[str, list[Any]]
-    """Answers to the test examples."""
+    gold: Mapping[str, list[Any]]
+    """Answers to the test examples, by language; a language whose answers are not public is not there."""
+    tuning: Mapping[str, Pool]
+    """Dev pools by language, where mining has a threshold to tune."""
+    revisions: Mapping[str, str]
+    """Commits of the Hub's data sets, by task."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Material":
@@ -46,30 +58,30 @@ class Material:
         """
         target = find_task(recipe.target.task, recipe.tasks, "target.task")
         _check_target(recipe, target)
-        intermediate = _intermediate_task(recipe)
-        source = Source.of(recipe.data)
+        phase = None if recipe.target.transfer == "none" else recipe.intermediate
+        tasks = _intermediate_tasks(recipe, phase)
+        source = open_source(recipe.data)
+        if isinstance(source, HubSource):
+            source = source.pinned([*tasks, target])
         languages = find_languages(recipe.evaluate.languages, target, source, recipe.evaluate.split)
-        test = {
-            language: source.load(target, recipe.evaluate.split, language)[: recipe.evaluate.limit]
-            for language in languages
-        }
-        gold = {
-            language: _gold(target, examples, source, recipe.evaluate.split, language)
-            for language, examples in test.items()
-        }
+        test = {language: _test(recipe, target, source, language) for language in languages}
+        target_set = None
+        if target.family != "retrieval":
+            target_set = _training_set(target, source, recipe.target.train, recipe.seed, _english(target))
         return cls(
-            intermediate=intermediate
-            and _training_set(intermediate[0], source, intermediate[1].train, recipe.seed),
-            target=target,
-            target_set=None
-            if target.family == "retrieval"
-            else _training_set(target, source, recipe.target.train, recipe.seed),
+            intermediate=_mixed(phase, tasks, source, recipe.seed) if phase else (),
+            target=target_set.task if target_set else target,
+            target_set=target_set,
             test=test,
-            gold=gold,
+            gold={language: gold for language, found in test.items() if (gold := _answers(target, found))},
+            tuning=_tuning(recipe, target, source, languages),
+            revisions=source.revisions if isinstance(source, HubSource) else {},
         )
 
 
 def _check_target(recipe: Recipe, target: Task) -> None:
+    if target.family == "mlm":
+        raise RecipeError("target.task: mlm is an intermediate task only; there is nothing to evaluate")
     if target.family != "retrieval":
         return
     for key in ("module", "train"):
@@ -81,36 +93,122 @@ def _check_target(recipe: Recipe, target: Task) -> None:
         )
 
 
-def _intermediate_task(recipe: Recipe) -> tuple[Task, IntermediateSettings] | None:
-    if recipe.intermediate is None or recipe.target.transfer == "none":
-        return None
-    task = find_task(recipe.intermediate.tasks[0], recipe.tasks, "intermediate.tasks")
-    if task.family not in FAMILIES:
-        raise RecipeError(f"intermediate.tasks: {task.name} is retrieval, which is not trained")
-    return task, recipe.intermediate
+def _intermediate_tasks(recipe: Recipe, phase: IntermediateSettings | None) -> list[Task]:
+    tasks = [find_task(name, recipe.tasks, "intermediate.tasks") for name in phase.tasks] if phase else []
+    for task in tasks:
+        if task.family not in FAMILIES:
+            raise RecipeError(f"intermediate.tasks: {task.name} is retrieval, which is not trained")
+    return tasks
 
 
-def _training_set(task: Task, source: Source, settings: TrainSettings, seed: int) -> TrainingSet:
-    train = source.load(task, "train", ENGLISH)
-    _gold(task, train, source, "train", ENGLISH)
-    order = np.random.default_rng(seed).permutation(len(train))
-    if settings.holdout is None:
-        dev = source.load(task, "dev", ENGLISH)
-        _gold(task, dev, source, "dev", ENGLISH)
+def _mixed(phase: IntermediateSettings, tasks: list[Task], source: Source, seed: int) -> tuple[TrainingSet, ...]:
+    sets = [
+        _training_set(
+            task,
+            source,
+            phase.train,
+            seed,
+            tuple(phase.languages.get(task.name, _english(task))),
+            translated=task.name in phase.translated,
+        )
+        for task in tasks
+    ]
+    counts = examples_per_epoch(
+        {each.task.name: len(each.train) for each in sets},
+        cap=phase.mix.cap,
+        temperature=phase.mix.temperature,
+        weights=phase.mix.weights,
+    )
+    return tuple(replace(each, per_epoch=counts[each.task.name]) for each in sets)
+
+
+def _english(task: Task) -> tuple[str, ...]:
+    return (task.english,)
+
+
+def _training_set(
+    task: Task,
+    source: Source,
+    settings: TrainSettings,
+    seed: int,
+    languages: tuple[str, ...],
+    *,
+    translated: bool = False,
+) -> TrainingSet:
+    def read() -> Iterator[Any]:
+        for language in languages:
+            yield from source.examples(task, "train", language, translated=translated)
+
+    place = source.place(task, "train", languages[0])
+    labels: set[str] = set()
+    count = 0
+    for example in read():
+        count += 1
+        answer = FAMILIES[task.family].gold(example)
+        if answer is None:
+            raise DataError(f"{place}: example {count} has no label; train needs them all")
+        labels.update(answer if isinstance(answer, tuple) else ())
+    if not count:
+        raise DataError(f"{place}: no examples")
+    if task.family == "tagging" and not task.labels:
+        task = replace(task, labels=tuple(sorted(labels)))
+    order = np.random.default_rng(seed).permutation(count)
+    examples = Examples(read, count)
+    holdout = settings.holdout
+    if holdout is None and not source.names(task, "dev"):
+        holdout = DEFAULT_HOLDOUT
+    if holdout is None:
+        dev = list(source.examples(task, "dev", task.english))
     else:
-        held_out, order = np.split(order, [max(1, round(settings.holdout * len(train)))])
-        dev = [train[index] for index in sorted(held_out)]
-    train = [train[index] for index in sorted(order[: settings.limit])]
-    if not train:
-        raise DataError(f"task {task.name}: nothing is left to train on after holding out {settings.holdout}")
-    return TrainingSet(task, train, dev[: settings.dev_limit])
+        held_out, order = np.split(order, [max(1, round(holdout * count))])
+        dev = list(examples.select(held_out))
+    _require_labels(task, dev, source.place(task, "dev", task.english))
+    train = examples.select(order[: settings.limit])
+    if not len(train):
+        raise DataError(f"task {task.name}: nothing is left to train on after holding out {holdout}")
+    return TrainingSet(task, train, dev[: settings.dev_limit], len(train))
 
 
-def _gold(task: Task, examples: list[Any], source: Source, split: Split, language: str) -> list[Any]:
-    if task.family == "retrieval":
-        return list(range(len(examples)))
-    gold = [FAMILIES[task.family].gold(example) for example in examples]
-    if any(answer is None for answer in gold):
-        path = source.paths(task, split, language)[0]
-        raise DataError(f"{path}: example {gold.index(None) + 1} has no label; {split} needs them all")
-    return gold
+def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:
+    if not examples:
+        raise DataError(f"{place}: no examples")
+    for number, example in enumerate(examples, start=1):
+        if FAMILIES[task.family].gold(example) is None:
+            raise DataError(f"{place}: example {number} has no label; dev needs them all")
+
+
+def _test(recipe: Recipe, target: Task, source: Source, language: str) -> Sequence[Any] | Pool:
+    split, limit = recipe.evaluate.split, recipe.evaluate.limit
+    if target.family == "retrieval":
+        return _limited(source.pool(target, split, language), limit)
+    found = list(source.examples(target, split, language))[:limit]
+    if not found:
+        raise DataError(f"{source.place(target, split, language)}: no examples")
+    return found
+
+
+def _limited(pool: Pool, limit: int | None) -> Pool:
+    """The first queries, and as many candidates, their answers among them."""
+    if limit is None:
+        return pool
+    queries = pool.queries[:limit]
+    kept = {candidate.id for candidate in pool.candidates[:limit]}
+    kept.update(answer for query in queries for answer in query.answers or ())
+    return Pool(queries, tuple(candidate for candidate in pool.candidates if candidate.id in kept))
+
+
+def _answers(target: Task, found: Sequence[Any] | Pool) -> list[Any]:
+    """The right answers in the form that predictions have, or nothing where one is not known."""
+    if not isinstance(found, Pool):
+        answers = [DECODERS[target.family].gold(example) for example in found]
+        return [] if any(answer is None for answer in answers) else answers
+    ids = [query.answers for query in found.queries]
+    if any(answer is None for answer in ids):
+        return []
+    return [answer if target.search == "rank" else (answer or (None,))[0] for answer in ids]
+
+
+def _tuning(recipe: Recipe, target: Task, source: Source, languages: tuple[str, ...]) -> dict[str, Pool]:
+    if target.search != "mine" or recipe.evaluate.split == "dev":
+        return {}
+    return {language: source.pool(target, "dev", language) for language in languages}

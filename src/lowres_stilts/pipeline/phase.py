@@ -1,29 +1,35 @@
 """One phase of a run: trained, or taken up again, or loaded since it is done."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.predict import predict
-from lowres_stilts.evaluation.transfer import ENGLISH
-from lowres_stilts.modules.heads import HeadLayout
+from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
+from lowres_stilts.modules.heads import Head, HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import TrainingSet
 from lowres_stilts.recipe.schema import ModuleSettings, TrainSettings
 from lowres_stilts.storage import write_folder
-from lowres_stilts.tasks.cache import cached_features
-from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.cache import cached_features, fingerprint
+from lowres_stilts.tasks.families import DECODERS, FAMILIES
+from lowres_stilts.tasks.features import Features
+from lowres_stilts.tasks.task import Task
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import Report, Schedule, train
+from lowres_stilts.training.plan import Job
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Phase:
     """A trained module to continue; none to start anew."""
     settings: ModuleSettings
     train: TrainSettings
-    data: TrainingSet
+    data: tuple[TrainingSet, ...]
+    """One for each task."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
     network = _prepare(phase, bench, folder / "module")
     if not (folder / "module").exists():
         bench.stack.activate([*phase.below, phase.module], train=phase.module)
-        progress = _train(phase, bench, network, folder / "checkpoint.safetensors")
-        _write(phase, bench, network, progress, folder / "module")
+        progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
+        _write(phase, bench, network, progress, scores, folder / "module")
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     bench.stack.activate([*phase.below, phase.module])
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
@@ -76,7 +83,11 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
 
 def max_length(phase_train: TrainSettings, data_max_length: int, encoder: Encoder) -> int:
     """Most tokens of a sequence: the recipe's or the task's, as far as the encoder goes."""
-    asked = phase_train.max_length or data_max_length
+    return longest(phase_train.max_length or data_max_length, encoder)
+
+
+def longest(asked: int, encoder: Encoder) -> int:
+    """As many tokens as asked for, as far as the encoder goes."""
     # RoBERTa's positions start behind the padding id; BERT's at 0.
     offset = 0 if encoder.model.config.model_type == "bert" else encoder.pad_id + 1
     return min(asked, int(encoder.model.config.max_position_embeddings) - offset)
@@ -97,27 +108,58 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
             targets=phase.settings.targets,
             dropout=phase.settings.dropout,
         )
-    task = phase.data.task
-    family = FAMILIES[task.family]
-    head = make_head(bench.encoder, family.outputs(task), per_token=family.per_token, layout=bench.head)
+    heads = {each.task.name: _head(each, bench) for each in phase.data}
+    network = Network(bench.stack.model, heads)
     if done.exists():
-        head.load_state_dict(load_file(done / "head.safetensors"))
-    return Network(bench.stack.model, head)
+        _take(network, load_file(done / "head.safetensors"))
+    return network
 
 
-def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Progress:
-    task, settings, encoder = phase.data.task, phase.train, bench.encoder
-    length = max_length(settings, task.max_length, encoder)
-    features, dev = (
-        cached_features(task, examples, encoder.tokenizer, length)
-        for examples in (phase.data.train, phase.data.dev)
-    )
-    gold = [FAMILIES[task.family].gold(example) for example in phase.data.dev]
-    metric = METRICS[task.metric]
+def _head(each: TrainingSet, bench: Bench) -> Head:
+    family = FAMILIES[each.task.family]
+    return make_head(bench.encoder, family.head, family.outputs(each.task), layout=bench.head)
+
+
+def _take(network: Network, weights: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in network.head_weights().items():
+            parameter.copy_(weights[name])
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """A task's English dev examples, ready to score a network on."""
+
+    task: Task
+    examples: list[Any]
+    features: Features
+
+    def score(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> float:
+        """Points."""
+        if self.task.family == "mlm":
+            return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch)
+        metric = METRICS[self.task.metric]
+        answers = predict(network, encoder, self.task, self.examples, self.features, tokens_per_batch)
+        gold = [DECODERS[self.task.family].gold(example) for example in self.examples]
+        return metric.score(metric.table(gold, answers, self.task.english))
+
+
+def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tuple[Progress, dict[str, float]]:
+    """The best weights, in the network, and their score on every task's dev set."""
+    settings, encoder = phase.train, bench.encoder
+    jobs = {each.task.name: _job(each, settings, encoder) for each in phase.data}
+    dev_sets = [_dev_set(each, settings, encoder) for each in phase.data]
+    if len(jobs) > 1:
+        bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
+
+    def scores() -> dict[str, float]:
+        return {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
 
     def dev_score() -> float:
-        answers = predict(network, encoder, task, dev, settings.tokens_per_batch)
-        return metric.score(metric.table(gold, answers, ENGLISH))
+        found = scores()
+        if len(found) > 1:
+            bench.folder.log("dev scores", phase=phase.name, scores={k: round(v, 3) for k, v in found.items()})
+        return fmean(found.values())
 
     schedule = Schedule(
         epochs=settings.epochs,
@@ -133,7 +175,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Pr
         checkpoint_every=settings.checkpoint_every,
         gradient_checkpointing=settings.gradient_checkpointing,
     )
-    with bench.display.work(f"{phase.name}: {task.name}") as advance:
+    with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
 
         def report(now: Report) -> None:
             advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
@@ -146,12 +188,11 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Pr
                     score=round(now.dev_score, 3),
                 )
 
-        return train(
+        progress = train(
             network,
             encoder,
             bench.stack.trainable(phase.module),
-            task,
-            features,
+            jobs,
             schedule,
             dev_score=dev_score,
             checkpoint=checkpoint,
@@ -159,30 +200,65 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Pr
             report=report,
         )
 
+    only = progress.best_score if len(jobs) == 1 else None
+    return progress, scores() if only is None else dict.fromkeys(jobs, only)
 
-def _write(phase: Phase, bench: Bench, network: Network, progress: Progress, folder: Path) -> None:
-    """Module, head and summary in one folder, which marks the phase as done."""
+
+def _job(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> Job:
+    length = max_length(settings, each.task.max_length, encoder)
+    features = cached_features(each.task, each.train, encoder.tokenizer, length)
+    if FAMILIES[each.task.family].head != "sequence":
+        # Windows have labels of their own; a long text need not be in one batch.
+        windows = features.by_sequence()
+        return Job(each.task, windows, round(each.per_epoch * len(windows) / len(features)))
+    return Job(each.task, features, each.per_epoch)
+
+
+def _dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:
+    length = max_length(settings, each.task.max_length, encoder)
+    return DevSet(each.task, each.dev, cached_features(each.task, each.dev, encoder.tokenizer, length))
+
+
+def _shown(jobs: Mapping[str, Job]) -> str:
+    whole = sum(job.per_epoch for job in jobs.values())
+    return ", ".join(
+        f"{name} {job.per_epoch} of {len(job.features)} ({job.per_epoch / whole:.0%})"
+        for name, job in jobs.items()
+    )
+
+
+def _write(
+    phase: Phase, bench: Bench, network: Network, progress: Progress, scores: Mapping[str, float], folder: Path
+) -> None:
+    """Module, heads and summary in one folder, which marks the phase as done."""
     summary = {
         "phase": phase.name,
-        "task": phase.data.task.name,
-        "labels": list(phase.data.task.labels),
+        "tasks": {
+            each.task.name: {
+                "labels": list(each.task.labels),
+                "examples": len(each.train),
+                "examples_per_epoch": each.per_epoch,
+                "dev_examples": len(each.dev),
+                "dev_score": scores[each.task.name],
+            }
+            for each in phase.data
+        },
+        "data_sha256": sha256("".join(fingerprint(each.train) for each in phase.data).encode()).hexdigest(),
         "head": bench.head,
         "below": list(phase.below),
-        "examples": len(phase.data.train),
         "updates": progress.update,
         "best_update": progress.best_update,
         "dev_score": progress.best_score,
-        "dev_examples": len(phase.data.dev),
         "seconds": round(progress.seconds, 1),
         "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9)),
         "trainable_parameters": sum(p.numel() for p in bench.stack.trainable(phase.module).values()),
-        "head_parameters": sum(p.numel() for p in network.head.parameters()),
+        "head_parameters": sum(p.numel() for p in network.head_weights().values()),
     }
-    head = {name: value.detach().cpu().contiguous() for name, value in network.head.state_dict().items()}
+    heads = {name: value.detach().cpu().contiguous() for name, value in network.head_weights().items()}
 
     def fill(temporary: Path) -> None:
         bench.stack.write(phase.module, temporary)
-        (temporary / "head.safetensors").write_bytes(save(head))
+        (temporary / "head.safetensors").write_bytes(save(heads))
         (temporary / "phase.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
     write_folder(folder, fill)

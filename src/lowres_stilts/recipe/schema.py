@@ -38,12 +38,17 @@ class ModelSettings(Settings):
 class DataSettings(Settings):
     """Where examples come from."""
 
-    source: Literal["xtreme", "starter", "files"] = "xtreme"
-    """`xtreme`: XTREME's download folder; `starter`: the offline package; `files`: paths named below."""
+    source: Literal["xtreme", "starter", "files", "hub"] = "xtreme"
+    """`xtreme`: XTREME's download folder; `starter`: the offline package; `files`: paths named below; `hub`."""
     dir: Path | None = None
     """The data folder, relative to the working directory."""
     files: dict[str, dict[Split, str | list[str]]] = {}
     """Paths that replace a task's own, per split, below `dir`; `{lang}` stands for the language."""
+
+    revisions: dict[str, str] = {}
+    """From the Hub: the commit, tag or branch of a task's data set, by task; the results name the commit."""
+    streaming: bool = False
+    """From the Hub: read rows as they arrive instead of downloading whole files."""
 
     @model_validator(mode="after")
     def _needs_dir(self) -> Self:
@@ -55,7 +60,7 @@ class DataSettings(Settings):
 class CustomTask(Settings):
     """A task of the user's own, with its files under `data.files`."""
 
-    family: Literal["classification", "multiple_choice", "tagging", "retrieval"]
+    family: Literal["classification", "multiple_choice", "tagging", "qa", "retrieval"]
     """How it is encoded and which head it gets."""
     languages: Annotated[list[str], Field(min_length=1)]
     """Languages of its test split."""
@@ -125,13 +130,48 @@ class TrainSettings(Settings):
     """Compute activations twice to save memory."""
 
 
-class IntermediateSettings(Settings):
-    """The first training phase, on English."""
+class MixSettings(Settings):
+    """In which proportions several intermediate tasks are trained."""
 
-    tasks: Annotated[list[str], Field(min_length=1, max_length=1)]
-    """The intermediate task. (A list, since several are to come.)"""
+    cap: Positive | None = None
+    """Count no more examples than this of any task."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Shares are in proportion to `min(n, cap) ** (1 / temperature)`: 1 by size, large for equal shares."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Shares by task, in the place of sizes."""
+
+
+class IntermediateSettings(Settings):
+    """The first training phase, on English as a rule."""
+
+    tasks: Annotated[list[str], Field(min_length=1)]
+    """The intermediate tasks; several share one module and have a head each."""
+    mix: MixSettings = MixSettings()
+    languages: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    """Languages of a task's training data, by task; English where it is not named."""
+    translated: list[str] = []
+    """Tasks whose training data is XTREME's translate-train in `languages`."""
     module: ModuleSettings = ModuleSettings()
     train: TrainSettings = TrainSettings(epochs=1)
+
+    @model_validator(mode="after")
+    def _names_its_tasks(self) -> Self:
+        if len(set(self.tasks)) != len(self.tasks):
+            raise ValueError("tasks names a task twice")
+        for key, named in (
+            ("mix.weights", self.mix.weights),
+            ("languages", self.languages),
+            ("translated", self.translated),
+        ):
+            for task in named:
+                if task not in self.tasks:
+                    raise ValueError(f"{key} names {task!r}, which is none of the tasks")
+        if self.mix.weights and set(self.mix.weights) != set(self.tasks):
+            raise ValueError("mix.weights must give every task a weight")
+        for task in self.translated:
+            if task not in self.languages:
+                raise ValueError(f"translated: say in languages which languages of {task!r} to take")
+        return self
 
 
 class TargetSettings(Settings):
@@ -148,11 +188,17 @@ class RetrievalSettings(Settings):
     """How a sentence becomes one vector."""
 
     layer: int = -1
-    """Index into `hidden_states`: 0 is the embedding output, -1 the last layer."""
+    """Index into `hidden_states`: 0 is the embedding output, -1 the last layer; XTREME's "layer 13" is 14 here."""
     pooling: Literal["mean", "cls"] = "mean"
     """Mean over tokens, or the first token."""
     prefix: str = ""
     """Put before every sentence; E5 models want `"query: "`."""
+    similarity: Literal["cosine", "margin"] = "cosine"
+    """`margin`: cosine over the mean of the neighbours' cosines (Artetxe and Schwenk 2019, arXiv:1811.01136)."""
+    neighbours: Positive = 4
+    """How many neighbours the margin looks at."""
+    sweep: list[int] = []
+    """Further layers to score, for each of both poolings; the results list them under `sweep`."""
 
 
 class EvaluateSettings(Settings):

@@ -22,7 +22,7 @@ class Batch:
     mask: NDArray[np.int64]
     """1 where there is a token, `[sequences, length]`."""
     labels: NDArray[np.int64]
-    """`[examples]`, or `[sequences, length]` for tagging."""
+    """`[examples]`; `[sequences, length]` for tagging; `[sequences, 2]` for answers."""
 
     @property
     def labelled(self) -> int:
@@ -31,9 +31,12 @@ class Batch:
 
 
 def plan_batches(
-    features: Features, tokens_per_batch: int, rng: np.random.Generator | None = None
+    features: Features,
+    tokens_per_batch: int,
+    rng: np.random.Generator | None = None,
+    chosen: NDArray[np.int64] | None = None,
 ) -> list[NDArray[np.int64]]:
-    """Example indices of each batch; every example once.
+    """Example indices of each batch; every example once, or the chosen ones.
 
     Examples are sorted by length and cut where the padded batch would pass the budget; an example that is
     larger than the budget stands alone.
@@ -42,9 +45,11 @@ def plan_batches(
         features: the examples.
         tokens_per_batch: most tokens of a batch, padding counted in.
         rng: shuffles examples of equal length and the order of the batches; without it, longest first.
+        chosen: which examples, maybe some several times; all of them where it is not given.
     """
     lengths, widths = features.lengths(), features.widths()
-    order = np.arange(len(features)) if rng is None else rng.permutation(len(features))
+    order = np.arange(len(features)) if chosen is None else chosen
+    order = order if rng is None else rng.permutation(order)
     order = order[np.argsort(-lengths[order], kind="stable")]
     batches: list[list[int]] = []
     longest = rows = 0
@@ -68,8 +73,11 @@ def make_batch(features: Features, examples: Sequence[int] | NDArray[np.int64], 
     length = int((ends - starts).max())
     ids = np.full((len(rows), length), pad_id, np.int64)
     mask = np.zeros_like(ids)
-    per_token = bool(features.first_pieces.size)
-    labels = np.full_like(ids, UNLABELLED) if per_token else features.labels[chosen].astype(np.int64)
+    per_token = features.labels_of == "token"
+    if per_token:
+        labels = np.full_like(ids, UNLABELLED)
+    else:
+        labels = features.labels[rows if features.labels_of == "sequence" else chosen].astype(np.int64)
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         ids[row, : end - start] = features.ids[start:end]
         mask[row, : end - start] = 1

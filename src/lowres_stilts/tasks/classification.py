@@ -1,44 +1,52 @@
 """Classification of a text or of a pair of texts."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import TextExample
-from lowres_stilts.data.readers import read_jsonl, read_tsv
+from lowres_stilts.data.readers import Record
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_texts
 
+NO_LABEL = (None, "-")
+"""SNLI writes `-` where its annotators did not agree."""
 
-def text_reader(
-    text: str, label: str, *, pair: str | None = None
-) -> Callable[[Path, Task], Iterator[TextExample]]:
-    """A reader of TSV columns or JSON fields with these names; the label may be missing in test files."""
-    columns = [text, label] if pair is None else [text, pair, label]
 
-    def read(path: Path, task: Task) -> Iterator[TextExample]:
-        records = read_jsonl(path) if path.suffix == ".jsonl" else read_tsv(path, columns, label)
-        for record in records:
+def parse_text(record: Record, task: Task) -> TextExample:
+    """The task's one or two text fields and its label, which may be missing in test files."""
+    texts = [record.text(name) for name in task.fields]
+    value = record.fields.get(task.label_field)
+    label = None if value in NO_LABEL else task.label(record, value)
+    return TextExample(texts[0], texts[1] if len(texts) == 2 else None, label)
+
+
+NLI_SPELLINGS = (
+    ("premise", "hypothesis", "label"),
+    ("context", "hypothesis", "label"),
+    ("sentence1", "sentence2", "gold_label"),
+)
+"""XNLI and the Hub; ANLI; SNLI and MultiNLI."""
+
+
+def parse_nli(record: Record, task: Task) -> TextExample:
+    """Premise, hypothesis and label by any of the names that releases of NLI data give them."""
+    for premise, hypothesis, label in NLI_SPELLINGS:
+        if premise in record.fields and hypothesis in record.fields:
             value = record.fields.get(label)
-            if value is not None and str(value) not in task.labels:
-                raise record.error(f"label {value!r} is not one of {', '.join(task.labels)}")
-            yield TextExample(
-                record.text(text),
-                None if pair is None else record.text(pair),
-                None if value is None else str(value),
-            )
-
-    return read
+            known = None if value in NO_LABEL else task.label(record, value)
+            return TextExample(record.text(premise), record.text(hypothesis), known)
+    raise record.error("expected fields premise and hypothesis")
 
 
 class Classification:
     """One sequence per example; the head scores the task's labels."""
 
-    per_token = False
+    head: Final = "sequence"
 
     def outputs(self, task: Task) -> int:
         """One per label."""
@@ -53,7 +61,9 @@ class Classification:
         labels = [UNLABELLED if e.label is None else number[e.label] for e in examples]
         return pack([[sequence] for sequence in ids], labels)
 
-    def decode(self, task: Task, features: Features, index: int, scores: NDArray[np.float32]) -> str:
+    def decode(
+        self, task: Task, example: TextExample, features: Features, index: int, scores: NDArray[np.float32]
+    ) -> str:
         """The label with the highest score."""
         return task.labels[int(scores[0].argmax())]
 

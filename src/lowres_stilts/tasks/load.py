@@ -1,75 +1,45 @@
-"""From a task, a split and a language to examples."""
+"""From the names in a recipe to tasks, languages and sources."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from lowres_stilts.data.readers import read_jsonl
+from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.starter import starter_data_dir
+from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.recipe.schema import CustomTask, DataSettings
-from lowres_stilts.tasks.classification import text_reader
-from lowres_stilts.tasks.multiple_choice import choice_reader, parse_plain
-from lowres_stilts.tasks.registry import REGISTRY
+from lowres_stilts.tasks.catalog import REGISTRY
+from lowres_stilts.tasks.choices import parse_plain
+from lowres_stilts.tasks.classification import parse_text
+from lowres_stilts.tasks.qa import parse_squad
 from lowres_stilts.tasks.retrieval import read_parallel
-from lowres_stilts.tasks.tagging import read_tagged
-from lowres_stilts.tasks.task import Reader, Split, Task
+from lowres_stilts.tasks.source import FolderSource, HubSource, Source
+from lowres_stilts.tasks.tagging import parse_tagged, read_tagged
+from lowres_stilts.tasks.task import FamilyName, Parser, Reader, Split, Task
 
-METRIC_OF_FAMILY = {
+METRIC_OF_FAMILY: Mapping[FamilyName, str] = {
     "classification": "accuracy",
     "multiple_choice": "accuracy",
     "tagging": "span_f1",
+    "qa": "squad",
     "retrieval": "accuracy",
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """A folder with the files of tasks, and the paths that the recipe puts in the place of theirs."""
+def open_source(settings: DataSettings) -> Source:
+    """The source that a recipe names.
 
-    folder: Path
-    files: Mapping[str, Mapping[Any, str | Sequence[str]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: DataSettings) -> "Source":
-        """The source that a recipe names.
-
-        Raises:
-            DataError: its folder does not exist.
-        """
-        folder = starter_data_dir() if settings.source == "starter" else settings.dir or Path()
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder; set data.dir to the data (relative to where you are)")
-        return cls(folder, settings.files)
-
-    def paths(self, task: Task, split: Split, language: str) -> list[Path]:
-        """The files of one split in one language, whether they exist or not."""
-        templates = self.files.get(task.name, {}).get(split) or task.files.get(split) or []
-        names = [templates] if isinstance(templates, str) else templates
-        return [self.folder / name.replace("{lang}", language) for name in names]
-
-    def load(self, task: Task, split: Split, language: str) -> list[Any]:
-        """All examples of one split in one language.
-
-        Raises:
-            DataError: a file is missing, malformed or empty.
-        """
-        paths = self.paths(task, split, language)
-        if not paths:
-            raise DataError(f"task {task.name} has no {split} file; name one under data.files.{task.name}.{split}")
-        examples = [example for path in paths for example in task.reader(path, task)]
-        if not examples:
-            raise DataError(f"{paths[0]}: no examples")
-        return examples
-
-    def languages(self, task: Task, split: Split) -> tuple[str, ...]:
-        """The task's languages whose files are there."""
-        return tuple(
-            language
-            for language in task.languages
-            if (paths := self.paths(task, split, language)) and all(path.exists() for path in paths)
-        )
+    Raises:
+        DataError: its folder does not exist.
+    """
+    if settings.source == "hub":
+        return HubSource(settings.revisions, settings.streaming)
+    folder = starter_data_dir() if settings.source == "starter" else settings.dir or Path()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; set data.dir to the data (relative to where you are)")
+    return FolderSource(folder, settings.files)
 
 
 def find_task(name: str, custom: Mapping[str, CustomTask], key: str) -> Task:
@@ -90,13 +60,12 @@ def find_languages(asked: str | Sequence[str], task: Task, source: Source, split
 
     Raises:
         RecipeError: a language is none of the task's.
-        DataError: the data folder has none of its files.
+        DataError: the source has none of its files.
     """
     if isinstance(asked, str):
         if present := source.languages(task, split):
             return present
-        example = source.paths(task, split, task.languages[0])
-        where = example[0] if example else source.folder
+        where = source.place(task, split, task.languages[0])
         raise DataError(f"{where}: no {split} file of task {task.name} in any of its languages")
     for language in asked:
         if language not in task.languages:
@@ -107,19 +76,24 @@ def find_languages(asked: str | Sequence[str], task: Task, source: Source, split
 
 def custom_task(name: str, settings: CustomTask) -> Task:
     """The record of a task that a recipe describes."""
-    readers: dict[str, Reader] = {
-        "classification": text_reader("text", "label", pair="text_pair" if settings.pair else None),
-        "multiple_choice": choice_reader(parse_plain),
-        "tagging": read_tagged,
-        "retrieval": read_parallel,
+    fields = ("text", "text_pair") if settings.pair else ("text",)
+    layouts: dict[FamilyName, tuple[Reader, Parser]] = {
+        "classification": (tsv(*fields, "label"), parse_text),
+        "multiple_choice": (read_jsonl, parse_plain),
+        "tagging": (read_tagged, parse_tagged),
+        "qa": (read_squad, parse_squad),
     }
+    reader, parser = layouts.get(settings.family, (None, None))
     return Task(
         name=name,
         family=settings.family,
         summary="described by the recipe",
         languages=tuple(settings.languages),
         metric=METRIC_OF_FAMILY[settings.family],
-        reader=readers[settings.family],
+        reader=reader,
+        parser=parser,
+        pool=read_parallel if settings.family == "retrieval" else None,
+        fields=fields,
         labels=tuple(settings.labels),
         max_length=settings.max_length,
     )

@@ -2,26 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from lowres_stilts.data.conll import read_conll
 from lowres_stilts.data.examples import TaggedSentence
-from lowres_stilts.data.readers import Record, is_text, read_conll, read_jsonl
+from lowres_stilts.data.readers import Record, is_text, read_jsonl
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_words
 
 
-def read_tagged(path: Path, task: Task) -> Iterator[TaggedSentence]:
-    """Sentences of a CoNLL file or of JSON lines with `tokens` and `tags`."""
-    records = read_jsonl(path) if path.suffix == ".jsonl" else read_conll(path)
-    for record in records:
-        yield _sentence(record, task)
+def read_tagged(path: Path) -> Iterator[Record]:
+    """A CoNLL file, or JSON lines with `tokens` and `tags`."""
+    return read_jsonl(path) if path.suffix == ".jsonl" else read_conll(path)
 
 
-def _sentence(record: Record, task: Task) -> TaggedSentence:
+def parse_tagged(record: Record, task: Task) -> TaggedSentence:
+    """`tokens` and, where known, `tags`."""
     tokens, tags = record.fields.get("tokens"), record.fields.get("tags")
     if not isinstance(tokens, list) or not tokens or not all(is_text(t) and t for t in tokens):
         raise record.error("field 'tokens' must be a list of words")
@@ -29,18 +30,23 @@ def _sentence(record: Record, task: Task) -> TaggedSentence:
         return TaggedSentence(tuple(tokens), None)
     if not isinstance(tags, list) or len(tags) != len(tokens):
         raise record.error(f"field 'tags' must be a list of {len(tokens)} tags, one for each token")
-    for offset, tag in enumerate(tags):
-        if tag not in task.labels:
-            line = record.line if record.path.suffix == ".jsonl" else record.line + offset
-            place = Record(record.path, line, {})
-            raise place.error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
-    return TaggedSentence(tuple(tokens), tuple(tags))
+    return TaggedSentence(tuple(tokens), tuple(_tag(record, task, offset, tag) for offset, tag in enumerate(tags)))
+
+
+def _tag(record: Record, task: Task, offset: int, tag: object) -> str:
+    name = task.label_names.get(str(tag), str(tag))
+    if task.labels and name not in task.labels:
+        # A CoNLL file has each token on a line of its own.
+        own_line = record.path.suffix != ".jsonl" and isinstance(record.line, int)
+        place = Record(record.path, record.line + offset, {}) if own_line else record  # type: ignore[operator]
+        raise place.error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
+    return name
 
 
 class Tagging:
     """One sequence per window of a sentence; the head scores the tags of every token."""
 
-    per_token = True
+    head: Final = "token"
 
     def outputs(self, task: Task) -> int:
         """One per tag."""
@@ -61,16 +67,18 @@ class Tagging:
                 for position in range(len(window.ids)):
                     first_pieces.append(position in starts)
                     tag = next(tags, None) if position in starts else None
-                    labels.append(UNLABELLED if tag is None else number[tag])
-        return pack([[window.ids for window in windows] for windows in windows_of], labels, first_pieces)
+                    labels.append(UNLABELLED if tag is None else number.get(tag, UNLABELLED))
+        return pack([[window.ids for window in windows] for windows in windows_of], labels, carriers=first_pieces)
 
-    def decode(self, task: Task, features: Features, index: int, scores: NDArray[np.float32]) -> tuple[str, ...]:
+    def decode(
+        self, task: Task, example: TaggedSentence, features: Features, index: int, scores: NDArray[np.float32]
+    ) -> tuple[str, ...]:
         """A tag for every word."""
         tags = []
         for row, sequence in enumerate(range(features.examples[index], features.examples[index + 1])):
             start, end = features.sequences[sequence], features.sequences[sequence + 1]
             best = scores[row, : end - start].argmax(axis=-1)
-            tags += [task.labels[label] for label in best[features.first_pieces[start:end]]]
+            tags += [task.labels[label] for label in best[features.carriers[start:end]]]
         return tuple(tags)
 
     def gold(self, example: TaggedSentence) -> tuple[str, ...] | None:

@@ -1,17 +1,34 @@
-"""The record that describes a task. Adding a task means adding one of these to the registry."""
+"""The record that describes a task. Adding a task means adding one of these to the catalog."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from lowres_stilts.data.examples import Example
+from lowres_stilts.data.examples import Example, Pool
+from lowres_stilts.data.hub import HubDataset
+from lowres_stilts.data.readers import Record
 
 Split = Literal["train", "dev", "test"]
-FamilyName = Literal["classification", "multiple_choice", "tagging", "retrieval"]
-Reader = Callable[[Path, "Task"], Iterator[Example]]
-"""Reads a file of the task strictly; raises `DataError` with file and line."""
+FamilyName = Literal["classification", "multiple_choice", "tagging", "qa", "retrieval", "mlm"]
+Search = Literal["nearest", "mine", "rank"]
+Reader = Callable[[Path], Iterator[Record]]
+"""Reads a file strictly; raises `DataError` with file and line."""
+Parser = Callable[[Record, "Task"], Example]
+"""Makes an example of a record; raises `DataError` with its place."""
+PoolReader = Callable[[Path, "Task", str], Pool]
+"""Reads the queries of a language and what they search; further files lie beside the path."""
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Translated:
+    """English training data in other languages, in XTREME's translate-train format."""
+
+    path: str
+    """Template below the data folder, with `{lang}`."""
+    reader: Reader
 
 
 @dataclass(frozen=True)
@@ -25,12 +42,64 @@ class Task:
     """Languages of the test split, as they are spelled in file names."""
     metric: str
     """A key of `lowres_stilts.evaluation.metrics.METRICS`."""
-    reader: Reader
-    files: Mapping[Split, str] = field(default_factory=lambda: MappingProxyType({}))
+    reader: Reader | None = None
+    """The layout of its files; None for retrieval."""
+    parser: Parser | None = None
+    """From a record of the files, or of the Hub, to an example; None for retrieval."""
+    pool: PoolReader | None = None
+    """Retrieval's reader."""
+    search: Search = "nearest"
+    """How retrieval answers: the nearest candidate, mined pairs above a threshold, or a ranking."""
+    files: Mapping[Split, str | tuple[str, ...]] = field(default_factory=lambda: NOTHING)
     """Path templates below the data folder, with `{lang}` for the language."""
+    hub: HubDataset | None = None
+    """Where it is on the Hugging Face Hub, for a task that is there as Parquet."""
+    translated: Translated | None = None
+    fields: tuple[str, ...] = ()
+    """Names of its text fields, for a text or a pair of texts."""
+    label_field: str = "label"
     labels: tuple[str, ...] = ()
     """Labels in the order of the head's outputs; empty where the head scores choices or sentences."""
+    label_names: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Other spellings of the labels, in files or on the Hub."""
+    english: str = "en"
+    """How the language of training is spelled."""
+    parts: tuple["Task", ...] = ()
+    """Tasks whose examples, one after the other, are this one's."""
+    trained_on: "Task | None" = None
+    """The English task that gives it training and dev data on the Hub, where it has none of its own."""
     max_length: int = 128
     """Most tokens of one sequence, special tokens counted in."""
+    public_labels: bool = True
+    """Whether the labels of the test split are public."""
     licence: str = ""
     citation: str = ""
+
+    def paths(self, split: Split) -> tuple[str, ...]:
+        """The path templates of a split."""
+        templates = self.files.get(split, ())
+        return (templates,) if isinstance(templates, str) else templates
+
+    def label(self, record: Record, value: object) -> str:
+        """The label that this value spells.
+
+        Raises:
+            DataError: it is none of the task's.
+        """
+        label = self.label_names.get(str(value), str(value))
+        if label not in self.labels:
+            raise record.error(f"label {value!r} is not one of {', '.join(self.labels)}")
+        return label
+
+    def examples(self, records: Iterator[Record]) -> Iterator[Example]:
+        """Examples of records, one by one."""
+        if self.parser is None:
+            raise TypeError(f"{self.name} has no examples, but a pool")
+        for record in records:
+            yield self.parser(record, self)
+
+    def read(self, path: Path) -> Iterator[Example]:
+        """Examples of a file, one by one."""
+        if self.reader is None:
+            raise TypeError(f"{self.name} has no examples, but a pool")
+        return self.examples(self.reader(path))

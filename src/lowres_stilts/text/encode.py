@@ -36,6 +36,19 @@ def encode_texts(
     return [encoding.ids for encoding in tokenizer.encode_batch(inputs)]
 
 
+def split_texts(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[list[list[int]]]:
+    """Token ids of each text with special tokens, in as many sequences as it needs.
+
+    Raises:
+        UsageError: `max_length` leaves no room between the special tokens.
+    """
+    _require_room(tokenizer, max_length, is_pair=False)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    encodings = tokenizer.encode_batch(list(texts))
+    return [[part.ids for part in (encoding, *encoding.overflowing)] for encoding in encodings]
+
+
 def encode_words(
     tokenizer: Tokenizer, sentences: Sequence[Sequence[str]], max_length: int
 ) -> list[list[WordWindow]]:

@@ -7,24 +7,24 @@ and trains bfloat16 weights without float32 originals. Accelerate would only pla
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.network import Network
-from lowres_stilts.tasks.batches import make_batch, plan_batches
-from lowres_stilts.tasks.features import Features
+from lowres_stilts.tasks.batches import Batch, make_batch
+from lowres_stilts.tasks.features import UNLABELLED
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from lowres_stilts.training.loss import summed_loss
 from lowres_stilts.training.optimizer import MasterAdamW
+from lowres_stilts.training.plan import Job, Portion, make_plan
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def train(
     network: Network,
     encoder: Encoder,
     module: Mapping[str, nn.Parameter],
-    task: Task,
-    features: Features,
+    jobs: Mapping[str, Job],
     schedule: Schedule,
     *,
     dev_score: Callable[[], float],
@@ -71,18 +70,17 @@ def train(
     seed: int,
     report: Callable[[Report], None] = lambda _: None,
 ) -> Progress:
-    """Trains the module and the network's head, keeping the weights that are best on the dev set.
+    """Trains the module and the network's heads, keeping the weights that are best on the dev sets.
 
     Goes on from `checkpoint` where it exists; the outcome is then the same as without the interruption.
 
     Args:
-        network: encoder, active modules, head.
+        network: encoder, active modules, heads.
         encoder: its device and padding.
         module: the module's trainable parameters by name.
-        task: the task of the features.
-        features: the training examples.
+        jobs: the tasks to train, by name.
         schedule: how to train.
-        dev_score: points on the English dev set, for the network as it is.
+        dev_score: points on the dev sets, for the network as it is.
         checkpoint: the file to write the state to.
         seed: orders the batches.
         report: called after every update.
@@ -91,10 +89,17 @@ def train(
         TrainingError: the loss is not a finite number.
         RunError: a checkpoint cannot be read or written.
     """
-    plan = _Plan.of(features, schedule, seed)
-    head = {f"head.{name}": parameter for name, parameter in network.head.named_parameters()}
+    plan = make_plan(
+        jobs,
+        epochs=schedule.epochs,
+        tokens_per_batch=schedule.tokens_per_batch,
+        accumulate=schedule.accumulate,
+        evaluate_every=schedule.evaluate_every,
+        seed=seed,
+    )
+    heads = {f"head.{name}": parameter for name, parameter in network.head_weights().items()}
     optimizer = MasterAdamW(
-        [(schedule.lr, dict(module)), (schedule.head_lr, head)],
+        [(schedule.lr, dict(module)), (schedule.head_lr, heads)],
         weight_decay=schedule.weight_decay,
         clip_norm=schedule.clip_norm,
         updates=len(plan.updates),
@@ -105,9 +110,7 @@ def train(
         encoder.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
-        loss, tokens = _update(
-            network, encoder, task, features, plan.updates[progress.update], optimizer, progress
-        )
+        loss, tokens = _update(network, encoder, jobs, plan.updates[progress.update], optimizer, progress)
         seconds = time.perf_counter() - started
         progress.update += 1
         progress.seconds += seconds
@@ -124,46 +127,21 @@ def train(
     return progress
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The batches of every update, and after which updates to look at the dev set."""
-
-    updates: list[tuple[NDArray[np.int64], ...]]
-    looks: frozenset[int]
-
-    @classmethod
-    def of(cls, features: Features, schedule: Schedule, seed: int) -> "_Plan":
-        updates: list[tuple[NDArray[np.int64], ...]] = []
-        looks = set()
-        for epoch in range(schedule.epochs):
-            batches = plan_batches(features, schedule.tokens_per_batch, np.random.default_rng([seed, epoch]))
-            starts = range(0, len(batches), schedule.accumulate)
-            updates += [tuple(batches[start : start + schedule.accumulate]) for start in starts]
-            looks.add(len(updates))
-        if schedule.evaluate_every:
-            looks = {*range(schedule.evaluate_every, len(updates), schedule.evaluate_every), len(updates)}
-        return cls(updates, frozenset(looks))
-
-
 def _update(
     network: Network,
     encoder: Encoder,
-    task: Task,
-    features: Features,
-    examples: Sequence[NDArray[np.int64]],
+    jobs: Mapping[str, Job],
+    portions: Sequence[Portion],
     optimizer: MasterAdamW,
     progress: Progress,
 ) -> tuple[float, int]:
     """One step of the optimizer; returns the mean loss and the number of tokens."""
     network.train()
-    batches = [make_batch(features, chosen, encoder.pad_id) for chosen in examples]
-    labelled = max(1, sum(batch.labelled for batch in batches))
+    batches = [make_batch(jobs[portion.task].features, portion.examples, encoder.pad_id) for portion in portions]
+    shares = _shares(portions, batches)
     total = 0.0
-    for batch in batches:
-        ids, mask, labels = (
-            torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
-        )
-        loss = summed_loss(task.family, network(ids, mask), labels, batch.widths) / labelled
+    for portion, batch, share in zip(portions, batches, shares, strict=True):
+        loss = batch_loss(network, encoder, jobs[portion.task].task, batch) * share
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.accumulate()
         total += loss.item()
@@ -173,6 +151,29 @@ def _update(
         )
     optimizer.step(progress.update)
     return total, int(sum(batch.mask.sum() for batch in batches))
+
+
+def batch_loss(network: Network, encoder: Encoder, task: Task, batch: Batch) -> Tensor:
+    """The loss of a batch, summed over what is labelled."""
+    ids, mask, labels = (
+        torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
+    )
+    chosen = labels != UNLABELLED if task.family == "mlm" else None
+    return summed_loss(task.family, network(task.name, ids, mask, chosen), labels, mask, batch.widths)
+
+
+def _shares(portions: Sequence[Portion], batches: Sequence[Batch]) -> list[float]:
+    """What one label of each batch weighs in the update's loss.
+
+    Tasks count by their examples, not by their labels: a sentence to tag has many.
+    """
+    examples: dict[str, int] = defaultdict(int)
+    labels: dict[str, int] = defaultdict(int)
+    for portion, batch in zip(portions, batches, strict=True):
+        examples[portion.task] += len(portion.examples)
+        labels[portion.task] += batch.labelled
+    whole = sum(examples.values())
+    return [examples[portion.task] / whole / max(1, labels[portion.task]) for portion in portions]
 
 
 def _remember(progress: Progress, score: float, optimizer: MasterAdamW) -> None:

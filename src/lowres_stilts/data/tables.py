@@ -1,0 +1,81 @@
+"""Readers of tables: columns that are known beforehand, or named by a header."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lowres_stilts.data.readers import Record, read_jsonl, read_lines, read_tsv
+from lowres_stilts.errors import DataError
+
+FileReader = Callable[[Path], Iterator[Record]]
+
+
+def tsv(*columns: str, label: str | None = "label") -> FileReader:
+    """A reader of TSV files with these columns, or of JSON lines with these fields.
+
+    Where the first line names them, other columns may stand beside them, in any order.
+
+    Args:
+        columns: their names, in order.
+        label: the last column, which a file without labels may leave out.
+    """
+    required = {column for column in columns if column != label}
+
+    def read(path: Path) -> Iterator[Record]:
+        if path.suffix == ".jsonl":
+            return read_jsonl(path)
+        _, first = next(read_lines(path), (1, ""))
+        headed = required <= set(first.split("\t"))
+        return read_table(path) if headed else read_tsv(path, columns, label)
+
+    return read
+
+
+def read_table(path: Path) -> Iterator[Record]:
+    """Records of a tab-separated file whose first line names the columns; quotes are characters like any other.
+
+    JSON lines are read as such.
+
+    Raises:
+        DataError: a line has another number of columns, or the header names a column twice.
+    """
+    if path.suffix in {".jsonl", ".json"}:
+        yield from read_jsonl(path)
+        return
+    header: list[str] = []
+    for number, line in read_lines(path):
+        cells = line.split("\t")
+        if not header:
+            header = _header(path, cells)
+        elif len(cells) != len(header):
+            raise DataError(f"{path}:{number}: expected {len(header)} tab-separated columns, found {len(cells)}")
+        else:
+            yield Record(path, number, dict(zip(header, cells, strict=True)))
+
+
+def read_csv(path: Path) -> Iterator[Record]:
+    """Records of a comma-separated file with a header and quoted cells, which may hold line ends.
+
+    A record stands at its last line.
+
+    Raises:
+        DataError: a line has another number of columns, a quote is out of place or never closed.
+    """
+    rows = csv.reader((f"{line}\n" for _, line in read_lines(path)), strict=True)
+    header: list[str] = []
+    try:
+        for cells in rows:
+            if not header:
+                header = _header(path, cells)
+            elif len(cells) != len(header):
+                raise DataError(f"{path}:{rows.line_num}: expected {len(header)} columns, found {len(cells)}")
+            else:
+                yield Record(path, rows.line_num, dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: not valid CSV ({error})") from error
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    if len(set(cells)) != len(cells) or not all(cells):
+        raise DataError(f"{path}:1: expected a header with a name of its own for each column")
+    return cells

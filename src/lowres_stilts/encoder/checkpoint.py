@@ -1,0 +1,77 @@
+"""The files of a checkpoint: what is in them beside the encoder, and their hash."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from safetensors import safe_open
+from torch import Tensor
+from transformers.utils import cached_file
+
+SPELLINGS = (
+    {
+        "dense.weight": "lm_head.dense.weight",
+        "dense.bias": "lm_head.dense.bias",
+        "norm.weight": "lm_head.layer_norm.weight",
+        "norm.bias": "lm_head.layer_norm.bias",
+        "bias": "lm_head.bias",
+    },
+    {
+        "dense.weight": "cls.predictions.transform.dense.weight",
+        "dense.bias": "cls.predictions.transform.dense.bias",
+        "norm.weight": "cls.predictions.transform.LayerNorm.weight",
+        "norm.bias": "cls.predictions.transform.LayerNorm.bias",
+        "bias": "cls.predictions.bias",
+    },
+)
+"""How XLM-R and BERT name the weights of their masked-language-model heads."""
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+def pretrained_lm_head(path: str, revision: str | None = None) -> dict[str, Tensor] | None:
+    """The weights `dense`, `norm` and `bias` of the checkpoint's head, or None where it has none as safetensors.
+
+    Args:
+        path: a Hugging Face id or a folder.
+        revision: a branch, tag or commit.
+    """
+    file_of = _files(path, revision)
+    for names in SPELLINGS:
+        if set(names.values()) <= set(file_of):
+            return {ours: _tensor(file_of[theirs], theirs) for ours, theirs in names.items()}
+    return None
+
+
+def weights_sha256(path: str, revision: str | None = None) -> str | None:
+    """SHA-256 over the checkpoint's safetensors files in the order of their names; None where it has none."""
+    digest = hashlib.sha256()
+    files = sorted(set(_files(path, revision).values()), key=lambda file: Path(file).name)
+    for file in files:
+        with Path(file).open("rb") as handle:
+            while block := handle.read(1 << 24):
+                digest.update(block)
+    return digest.hexdigest() if files else None
+
+
+def _files(path: str, revision: str | None) -> dict[str, str]:
+    """The file of each tensor."""
+    if whole := _cached(path, WHOLE, revision):
+        with safe_open(whole, framework="pt") as file:
+            return dict.fromkeys(file.keys(), whole)
+    index = _cached(path, INDEX, revision)
+    if index is None:
+        return {}
+    shards = json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"]
+    found = {shard: _cached(path, shard, revision) for shard in set(shards.values())}
+    return {name: file for name, shard in shards.items() if (file := found[shard])}
+
+
+def _cached(path: str, name: str, revision: str | None) -> str | None:
+    file: str | None = cached_file(path, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return file
+
+
+def _tensor(file: str, name: str) -> Tensor:
+    with safe_open(file, framework="pt") as opened:
+        tensor: Tensor = opened.get_tensor(name)
+    return tensor.float()

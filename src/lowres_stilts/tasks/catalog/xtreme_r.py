@@ -1,0 +1,77 @@
+"""What XTREME-R adds (Ruder et al. 2021, arXiv:2104.07412), and XStoryCloze."""
+
+from types import MappingProxyType
+
+from lowres_stilts.data.hub import HubDataset
+from lowres_stilts.data.readers import read_jsonl
+from lowres_stilts.data.tables import read_table
+from lowres_stilts.tasks.catalog import languages
+from lowres_stilts.tasks.catalog.layouts import files
+from lowres_stilts.tasks.choices import parse_copa, parse_storycloze
+from lowres_stilts.tasks.retrieval import read_lareqa, read_mewslix
+from lowres_stilts.tasks.task import Task
+
+XTREME_R = (
+    Task(
+        name="xcopa",
+        family="multiple_choice",
+        summary="causal commonsense, 2 choices",
+        languages=languages.XCOPA,
+        metric="accuracy",
+        reader=read_jsonl,
+        parser=parse_copa,
+        files=files("xcopa", "jsonl", dev="val"),
+        hub=HubDataset("cambridgeltl/xcopa", splits={"dev": "validation", "test": "test"}),
+        fields=("premise", "choice1", "choice2"),
+        licence="CC-BY-4.0",
+        citation="Ponti et al. 2020, arXiv:2005.00333",
+    ),
+    Task(
+        name="lareqa",
+        family="retrieval",
+        summary="questions find answer sentences in any language: XQuAD-R",
+        languages=languages.XQUAD,
+        metric="map_at_20",
+        pool=read_lareqa,
+        search="rank",
+        files=MappingProxyType({"test": "lareqa/xquad-r/{lang}.json"}),
+        fields=("question", "context"),
+        max_length=384,
+        licence="CC-BY-SA-4.0",
+        citation="Roy et al. 2020, arXiv:2004.05484",
+    ),
+    Task(
+        name="mewslix",
+        family="retrieval",
+        summary="mentions find the description of their entity, in any language",
+        languages=languages.MEWSLIX,
+        metric="map_at_20",
+        pool=read_mewslix,
+        search="rank",
+        files=MappingProxyType(
+            {"dev": "mewslix/wikinews_mentions-dev.jsonl", "test": "mewslix/wikinews_mentions-test.jsonl"}
+        ),
+        fields=("context", "description"),
+        licence="CC-BY-SA-3.0 and CC-BY-2.5",
+        citation="Ruder et al. 2021, arXiv:2104.07412",
+    ),
+    Task(
+        name="xstorycloze",
+        family="multiple_choice",
+        summary="the right ending of a story, 2 choices",
+        languages=languages.XSTORYCLOZE,
+        metric="accuracy",
+        reader=read_table,
+        parser=parse_storycloze,
+        files=MappingProxyType(
+            {
+                "train": "xstorycloze/spring2016.val.{lang}.tsv.split_20_80_train.tsv",
+                "test": "xstorycloze/spring2016.val.{lang}.tsv.split_20_80_eval.tsv",
+            }
+        ),
+        hub=HubDataset("juletxara/xstory_cloze", splits={"train": "train", "test": "eval"}),
+        fields=("input_sentence_1", "sentence_quiz1", "sentence_quiz2"),
+        licence="CC-BY-SA-4.0",
+        citation="Lin et al. 2022, arXiv:2112.10668",
+    ),
+)
