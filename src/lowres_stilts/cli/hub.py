@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lowres_stilts.errors import LowresStiltsError
+
+if TYPE_CHECKING:
+    from lowres_stilts.hub.verify import Package
 
 app = typer.Typer(help="Adapter packages: list, show and verify them.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="A package, or for list a folder of packages.")]
@@ -56,10 +59,15 @@ def show_command(folder: Folder, as_json: Json = False) -> None:
 
 
 @app.command("verify")
-def verify_command(folder: Folder) -> None:
-    """Checks every file of a package: sums, manifest, tensors, configuration.
+def verify_command(
+    folder: Folder,
+    scores: Annotated[bool, typer.Option("--scores", help="Also measure its scores again and compare.")] = False,
+    data: Annotated[Path | None, typer.Option(help="With --scores: the data folder.")] = None,
+    source: Annotated[str, typer.Option(help="With --scores: xtreme, starter or hub.")] = "xtreme",
+) -> None:
+    """Checks every file of a package: sums, manifest, tensors, configuration; and its scores if asked to.
 
-    Example: lowres-stilts hub verify adapters/quickstart
+    Example: lowres-stilts hub verify adapters/ner --scores --data ../shared/data
     """
     from lowres_stilts.cli.libraries import quiet_libraries
 
@@ -69,3 +77,23 @@ def verify_command(folder: Folder) -> None:
     package = open_package(folder)
     tasks = ", ".join(task.name for task in package.manifest.tasks)
     typer.echo(f"{folder}: sound; {package.manifest.name}, rank {package.manifest.rank}, {tasks}")
+    if scores:
+        _verify_scores(package, source, data)
+
+
+def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
+    from lowres_stilts.cli.evaluate import data_settings
+    from lowres_stilts.errors import PackageError
+    from lowres_stilts.hub.evaluate import measure_again
+    from lowres_stilts.tasks.load import open_source
+
+    found = measure_again(
+        package,
+        open_source(data_settings(source, data)),
+        lambda language: typer.echo(f"done: {language}", err=True),
+    )
+    for language, (written, now, inside) in found.items():
+        verdict = "" if inside else "  outside the interval"
+        typer.echo(f"{language:8} card {written:6.1f}  now {now:6.1f}{verdict}")
+    if wrong := [language for language, (_, _, inside) in found.items() if not inside]:
+        raise PackageError(f"{package.folder}: scores outside the card's interval in {', '.join(wrong)}")

@@ -87,6 +87,7 @@ def _described(
     only = next(iter(tasks.values())) if len(tasks) == 1 else None
     layout = layout_of(model["model_type"], only.family, mean_head=summary["head"] == "mean") if only else BARE
     is_target = phase == PHASES["target"]
+    settings = recipe.target.train if is_target or recipe.intermediate is None else recipe.intermediate.train
     manifest = Manifest(
         format=1,
         name=_name(recipe.name, phase),
@@ -109,7 +110,7 @@ def _described(
                 family=task.family,
                 labels=summary["tasks"][name]["labels"],
                 metric=task.metric,
-                max_length=task.max_length,
+                max_length=settings.max_length or task.max_length,
                 licence=task.licence,
                 examples=summary["tasks"][name]["examples"],
                 dev_score=summary["tasks"][name]["dev_score"],

@@ -73,7 +73,7 @@ class Material:
             target=target_set.task if target_set else target,
             target_set=target_set,
             test=test,
-            gold={language: gold for language, found in test.items() if (gold := _answers(target, found))},
+            gold={language: gold for language, found in test.items() if (gold := answers_of(target, found))},
             tuning=_tuning(recipe, target, source, languages),
             revisions=source.revisions if isinstance(source, HubSource) else {},
         )
@@ -180,14 +180,14 @@ def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:
 def _test(recipe: Recipe, target: Task, source: Source, language: str) -> Sequence[Any] | Pool:
     split, limit = recipe.evaluate.split, recipe.evaluate.limit
     if target.family == "retrieval":
-        return _limited(source.pool(target, split, language), limit)
+        return limited(source.pool(target, split, language), limit)
     found = list(source.examples(target, split, language))[:limit]
     if not found:
         raise DataError(f"{source.place(target, split, language)}: no examples")
     return found
 
 
-def _limited(pool: Pool, limit: int | None) -> Pool:
+def limited(pool: Pool, limit: int | None) -> Pool:
     """The first queries, and as many candidates, their answers among them."""
     if limit is None:
         return pool
@@ -197,7 +197,7 @@ def _limited(pool: Pool, limit: int | None) -> Pool:
     return Pool(queries, tuple(candidate for candidate in pool.candidates if candidate.id in kept))
 
 
-def _answers(target: Task, found: Sequence[Any] | Pool) -> list[Any]:
+def answers_of(target: Task, found: Sequence[Any] | Pool) -> list[Any]:
     """The right answers in the form that predictions have, or nothing where one is not known."""
     if not isinstance(found, Pool):
         answers = [DECODERS[target.family].gold(example) for example in found]

@@ -1,0 +1,78 @@
+"""`lowres-stilts evaluate`: a run or a package on a task."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lowres_stilts.recipe.schema import DataSettings
+
+WIDTH_OF_FILES = 120
+EXAMPLE = "Example: lowres-stilts evaluate runs/xnli-small --data ../shared/data --languages sw,ur --limit 100"
+
+
+def evaluate_command(
+    folder: Annotated[Path, typer.Argument(help="A finished run, or an adapter package.")],
+    data: Annotated[Path | None, typer.Option(help="The data folder; the Hub or the starter without it.")] = None,
+    source: Annotated[str, typer.Option(help="xtreme, starter or hub.")] = "xtreme",
+    task: Annotated[str | None, typer.Option(help="One of its tasks, or a retrieval task.")] = None,
+    languages: Annotated[str, typer.Option(help="Languages with commas between, or all.")] = "all",
+    split: Annotated[str, typer.Option(help="test or dev.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="The first n examples of each language.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
+) -> None:
+    """Scores a trained module in the languages of a task."""
+    from lowres_stilts.errors import UsageError
+
+    settings = data_settings(source, data)
+    if split not in {"test", "dev"}:
+        raise UsageError(f"--split: {split!r} is neither test nor dev")
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+    from lowres_stilts.hub.evaluate import evaluate_package
+    from lowres_stilts.hub.verify import open_package
+    from lowres_stilts.tasks.load import open_source
+
+    target = folder / "phases" / "2-target" / "package"
+    package = open_package(target if target.is_dir() else folder)
+    results = evaluate_package(
+        package,
+        open_source(settings),
+        task=task,
+        languages=languages if languages == "all" else languages.split(","),
+        split=split,  # type: ignore[arg-type]
+        limit=limit,
+        advance=lambda language: typer.echo(f"done: {language}", err=True),
+    )
+    if as_json:
+        typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from lowres_stilts.evaluation.table import transfer_table
+
+    Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(transfer_table(results))
+
+
+def data_settings(source: str, data: Path | None) -> "DataSettings":
+    """Where the examples come from, by the options of the command line.
+
+    Raises:
+        UsageError: there is no such source, or it needs a folder.
+    """
+    from pydantic import ValidationError
+
+    from lowres_stilts.errors import UsageError
+    from lowres_stilts.recipe.schema import DataSettings
+
+    try:
+        return DataSettings.model_validate({"source": source, "dir": data})
+    except ValidationError as error:
+        raise UsageError(f"--source, --data: {error.errors()[0]['msg']}") from error
+
+
+evaluate_command.__doc__ = f"{evaluate_command.__doc__}\n\n{EXAMPLE}"

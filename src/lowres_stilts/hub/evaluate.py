@@ -1,0 +1,137 @@
+"""The scores of a package on a task, measured anew."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lowres_stilts.data.examples import Pool
+from lowres_stilts.errors import DataError, UsageError
+from lowres_stilts.evaluation.metrics import METRICS
+from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.evaluation.retrieval import Retriever, View
+from lowres_stilts.evaluation.transfer import Arm, transfer_results
+from lowres_stilts.hub.load import Loaded, load_package
+from lowres_stilts.hub.verify import Package
+from lowres_stilts.pipeline.material import answers_of, limited
+from lowres_stilts.pipeline.phase import longest
+from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
+from lowres_stilts.tasks.cache import cached_features
+from lowres_stilts.tasks.load import find_languages, find_task
+from lowres_stilts.tasks.source import Source
+from lowres_stilts.tasks.task import Split, Task
+
+
+def evaluate_package(
+    package: Package,
+    source: Source,
+    *,
+    task: str | None = None,
+    languages: str | Sequence[str] = "all",
+    split: Split = "test",
+    limit: int | None = None,
+    tokens_per_batch: int = 4096,
+    advance: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """`scores` by language as in results.json, and their mean without English.
+
+    Args:
+        package: a checked package.
+        source: where the examples come from.
+        task: one of the package's tasks, or a retrieval task, which needs no head; its only one by default.
+        languages: which, or `all`.
+        split: which.
+        limit: the first n examples of each language.
+        tokens_per_batch: most tokens of a batch.
+        advance: told the language that is done.
+
+    Raises:
+        UsageError: the package has no head for the task.
+        DataError: examples are missing, malformed or unlabelled.
+        PackageError: the base's weights are others.
+    """
+    recipe = Recipe.model_validate(package.manifest.recipe)
+    chosen = _task(package, recipe, task)
+    found = find_languages(languages, chosen, source, split)
+    tests = {language: _examples(chosen, source, split, language, limit) for language in found}
+    gold = {language: answers_of(chosen, examples) for language, examples in tests.items()}
+    if unknown := [language for language, answers in gold.items() if not answers]:
+        raise DataError(
+            f"{source.place(chosen, split, unknown[0])}: the answers are not known, so there is no score"
+        )
+    own = {part.name: _task(package, recipe, part.name) for part in package.manifest.tasks}
+    loaded = load_package(package, own)
+    predicted = {}
+    for language, examples in tests.items():
+        predicted[language] = _answers(loaded, chosen, examples, recipe.evaluate.retrieval, tokens_per_batch)
+        advance(language)
+    metric = METRICS[chosen.metric]
+    arm = Arm.of(metric, gold, predicted)
+    return transfer_results(chosen.name, metric, arm, None, samples=recipe.evaluate.bootstrap, seed=recipe.seed)
+
+
+def measure_again(
+    package: Package, source: Source, advance: Callable[[str], None] = lambda _: None
+) -> dict[str, tuple[float, float, bool]]:
+    """By language: the score on the card, the one measured now, and whether it lies within the card's interval.
+
+    Raises:
+        UsageError: the card has no scores.
+        DataError: examples are missing, malformed or unlabelled.
+        PackageError: the base's weights are others.
+    """
+    manifest = package.manifest
+    if not manifest.scores:
+        raise UsageError(f"{package.folder}: the card has no scores to compare with")
+    (task, written), *_ = manifest.scores.items()
+    measured = evaluate_package(
+        package,
+        source,
+        task=task,
+        languages=list(written),
+        split=manifest.evaluation["split"],
+        limit=manifest.evaluation["limit"],
+        advance=advance,
+    )["scores"][task]
+    return {
+        language: (score["value"], now := measured[language]["value"], score["ci95"][0] <= now <= score["ci95"][1])
+        for language, score in written.items()
+    }
+
+
+def _task(package: Package, recipe: Recipe, name: str | None) -> Task:
+    parts = {part.name: part for part in package.manifest.tasks}
+    if name is None and len(parts) > 1:
+        raise UsageError(f"--task: this package has heads for {', '.join(parts)}; name one of them")
+    task = find_task(name or next(iter(parts)), recipe.tasks, "--task")
+    if task.name in parts:
+        part = parts[task.name]
+        return replace(task, labels=tuple(part.labels), max_length=part.max_length)
+    if task.family != "retrieval":
+        raise UsageError(f"--task: this package has no head for {task.name}; it has {', '.join(parts)}")
+    return task
+
+
+def _examples(task: Task, source: Source, split: Split, language: str, limit: int | None) -> Sequence[Any] | Pool:
+    if task.family == "retrieval":
+        return limited(source.pool(task, split, language), limit)
+    return list(source.examples(task, split, language))[:limit]
+
+
+def _answers(
+    loaded: Loaded, task: Task, examples: Sequence[Any] | Pool, settings: RetrievalSettings, tokens_per_batch: int
+) -> list[Any]:
+    length = longest(task.max_length, loaded.encoder)
+    if isinstance(examples, Pool):
+        retriever = Retriever(
+            loaded.stack.model,
+            loaded.encoder,
+            View(settings.layer, settings.pooling),
+            prefix=settings.prefix,
+            similarity=settings.similarity,
+            neighbours=settings.neighbours,
+            max_length=length,
+            tokens_per_batch=tokens_per_batch,
+        )
+        return retriever.answer(task, examples)
+    features = cached_features(task, examples, loaded.encoder.tokenizer, length)
+    return predict(loaded.network, loaded.encoder, task, examples, features, tokens_per_batch)

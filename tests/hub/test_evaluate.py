@@ -1,0 +1,76 @@
+import json
+import shutil
+
+import pytest
+
+from lowres_stilts.errors import PackageError, UsageError
+from lowres_stilts.hub.checksums import write_sums
+from lowres_stilts.hub.evaluate import evaluate_package, measure_again
+from lowres_stilts.hub.verify import open_package
+from lowres_stilts.tasks.load import open_source
+from tests.hub.test_pack import finished_run
+from tests.project import call
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("run")
+        return folder, *finished_run(folder, "xlm-roberta", "library")
+
+
+def test_a_package_scores_what_its_run_scored(finished):
+    folder, recipe, packages = finished
+    found = evaluate_package(open_package(packages[-1]), open_source(recipe.data), languages=["en"])
+    written = json.loads((folder / "run" / "results.json").read_text())
+    score, before = found["scores"]["mood"]["en"], written["scores"]["mood"]["en"]
+    assert (score["n"], score["metric"]) == (before["n"], before["metric"])
+    # The package holds bfloat16; one of 24 examples may tip over.
+    assert score["value"] == pytest.approx(before["value"], abs=100 / 24 + 0.01)
+
+
+def test_languages_that_the_run_did_not_see_and_a_limit(finished):
+    _, recipe, packages = finished
+    found = evaluate_package(open_package(packages[-1]), open_source(recipe.data), languages=["sw", "ur"], limit=5)
+    assert {language: score["n"] for language, score in found["scores"]["mood"].items()} == {"sw": 5, "ur": 5}
+
+
+def test_retrieval_needs_no_head_and_other_tasks_do(finished):
+    _, recipe, packages = finished
+    package, source = open_package(packages[0]), open_source(recipe.data)
+    assert set(evaluate_package(package, source, task="pairs")["scores"]["pairs"]) == {"en", "sw", "ur"}
+    with pytest.raises(UsageError, match="no head for tags; it has choice"):
+        evaluate_package(package, source, task="tags")
+
+
+def test_other_weights_of_the_base_are_refused(finished, tmp_path):
+    _, recipe, packages = finished
+    package = shutil.copytree(packages[-1], tmp_path / "package")
+    manifest = json.loads((package / "stilts.json").read_text())
+    manifest["base"]["sha256"] = "0" * 64
+    (package / "stilts.json").write_text(json.dumps(manifest))
+    write_sums(package)
+    with pytest.raises(PackageError, match="trained on weights 000000000000"):
+        evaluate_package(open_package(package), open_source(recipe.data), languages=["en"])
+
+
+def test_the_command_names_what_is_wrong(finished):
+    folder, _, _ = finished
+    for arguments, code in (
+        (["--split", "train"], 2),
+        (["--source", "xtreme"], 2),
+        (["--source", "hug"], 2),
+        (["--source", "hub", "--task", "udpos"], 2),
+    ):
+        done = call("evaluate", folder / "run", *arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+
+
+def test_scores_of_the_card_are_measured_again(finished):
+    _, recipe, packages = finished
+    source = open_source(recipe.data)
+    found = measure_again(open_package(packages[-1]), source)
+    assert {language: inside for language, (_, _, inside) in found.items()} == {"en": True}
+    with pytest.raises(UsageError, match="no scores to compare with"):
+        measure_again(open_package(packages[0]), source)
