@@ -1,20 +1,21 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from tests.project import call, write_project
+from tests.project import call, command, write_project
 
 QUICK = {"env": {**os.environ, "HF_HUB_OFFLINE": "1", "TERM": "dumb"}}
 
 
 def test_help_shows_commands_and_an_example():
     assert "run" in call("--help").stdout
-    for command in ("run", "score", "tasks"):
-        assert f"Example: lowres-stilts {command}" in call(command, "--help").stdout
+    for name in ("run", "score", "tasks"):
+        assert f"Example: lowres-stilts {name}" in call(name, "--help").stdout
 
 
 def test_the_command_line_and_the_package_import_nothing_heavy():
@@ -97,21 +98,22 @@ def test_table_has_every_language(tmp_path, tiny_model, private_cache):
 
 
 def test_interrupting_says_how_to_go_on(tmp_path, tiny_model, private_cache):
-    import signal
-
-    from tests.project import command
-
     recipe = write_project(tmp_path, tiny_model)
     process = subprocess.Popen(
         command("run", recipe, "-o", tmp_path / "run", "--set", "intermediate.train.epochs=1000"),
         stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell's & ignores it
     )
-    while not (tmp_path / "run" / "log.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with process:
+        try:
+            while not (tmp_path / "run" / "log.jsonl").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert errors.rstrip().endswith("stopped; go on with --resume")

@@ -99,7 +99,18 @@ def test_what_is_written_loads_again(encoder, others, tmp_path):
     found = fresh.state("again")
     assert len(found) == len(expected)
     for name, value in expected.items():
-        assert torch.equal(found[name.replace(".mine.", ".again.")], value)
+        assert torch.equal(found[name.replace("mine.", "again.")], value)
+
+
+def test_a_module_may_be_called_like_a_layer(encoder, tmp_path):
+    stack = ModuleStack(encoder)
+    for name in ("intermediate", "dense", "query"):
+        stack.add_lora(name, rank=4, alpha=8, targets="all-linear")
+    for name in ("intermediate", "dense", "query"):
+        assert len(stack.state(name)) == 2 * LAYERS * LINEAR_PER_LAYER
+        (tmp_path / name).mkdir()
+        stack.write(name, tmp_path / name)
+        assert len(load_file(tmp_path / name / "adapter_model.safetensors")) == 2 * LAYERS * LINEAR_PER_LAYER
 
 
 def test_unknown_targets_and_damaged_files_are_refused(encoder, tmp_path):

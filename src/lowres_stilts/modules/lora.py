@@ -14,6 +14,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.collapse import LoraLayer
 
+PREFIX = "stilts_"
 ATTENTION_TARGETS = ("query", "key", "value", "attention.output.dense")
 
 
@@ -22,6 +23,10 @@ class ModuleStack:
 
     It changes the encoder in place: PEFT wraps its linear layers. The bare encoder is what is left when no
     module is active.
+
+    PEFT tells modules apart by looking for their names anywhere in the names of weights, and leaves a layer that
+    is called like one of them out of the others' files; XLM-R has layers called "intermediate". In PEFT, modules
+    therefore bear a prefix that no layer has.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -60,9 +65,11 @@ class ModuleStack:
         )
         try:
             if self._peft is None:
-                self._peft = get_peft_model(self._encoder, config, adapter_name=name, autocast_adapter_dtype=False)
+                self._peft = get_peft_model(
+                    self._encoder, config, adapter_name=PREFIX + name, autocast_adapter_dtype=False
+                )
             else:
-                self._peft.add_adapter(name, config, autocast_adapter_dtype=False)
+                self._peft.add_adapter(PREFIX + name, config, autocast_adapter_dtype=False)
         except ValueError as error:
             raise TrainingError(f"module.targets: {' '.join(str(error).split())}") from error
         self._cast(name)
@@ -82,8 +89,8 @@ class ModuleStack:
             )
         with torch.no_grad():
             for path, layer in layers.items():
-                own[path].lora_A[name].weight.copy_(layer.a)
-                own[path].lora_B[name].weight.copy_(layer.b * layer.scaling)
+                own[path].lora_A[PREFIX + name].weight.copy_(layer.a)
+                own[path].lora_B[PREFIX + name].weight.copy_(layer.b * layer.scaling)
 
     def activate(self, names: Sequence[str], *, train: str | None = None) -> None:
         """Makes these modules take part in the forward pass, and one of them learn.
@@ -97,7 +104,7 @@ class ModuleStack:
             self._peft.base_model.disable_adapter_layers()
             return
         self._peft.base_model.enable_adapter_layers()
-        self._peft.base_model.set_adapter(list(names))
+        self._peft.base_model.set_adapter([PREFIX + name for name in names])
         for name in names:
             for parameter in self._parameters(name).values():
                 parameter.requires_grad_(name == train)
@@ -117,13 +124,13 @@ class ModuleStack:
         if self._peft is None:
             raise TrainingError(f"there is no module {name} to save")
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            self._peft.peft_config[name].base_model_name_or_path = self._base_id
+            self._peft.peft_config[PREFIX + name].base_model_name_or_path = self._base_id
             try:
-                self._peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
+                self._peft.save_pretrained(scratch, selected_adapters=[PREFIX + name], save_embedding_layers=False)
             except SafetensorError as error:  # its name for a full disk
                 raise OSError(str(error)) from error
             # PEFT writes a module that is not called "default" into a folder of its name.
-            for file in (Path(scratch) / name).iterdir():
+            for file in (Path(scratch) / (PREFIX + name)).iterdir():
                 file.rename(folder / file.name)
 
     def load(self, name: str, folder: Path) -> None:
@@ -135,10 +142,10 @@ class ModuleStack:
         try:
             if self._peft is None:
                 self._peft = PeftModel.from_pretrained(
-                    self._encoder, folder, adapter_name=name, autocast_adapter_dtype=False
+                    self._encoder, folder, adapter_name=PREFIX + name, autocast_adapter_dtype=False
                 )
             else:
-                self._peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
+                self._peft.load_adapter(folder, adapter_name=PREFIX + name, autocast_adapter_dtype=False)
         except (OSError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{folder}: cannot be loaded: {' '.join(str(error).split())}") from error
         self._cast(name)
@@ -147,7 +154,7 @@ class ModuleStack:
         """PEFT's layers that have a module, by the layer's name in the encoder."""
         model = self._peft.base_model.model if self._peft else None
         named = model.named_modules() if model is not None else ()
-        return {path: layer for path, layer in named if name in getattr(layer, "lora_A", ())}
+        return {path: layer for path, layer in named if PREFIX + name in getattr(layer, "lora_A", ())}
 
     def _cast(self, name: str) -> None:
         """Gives a module the type of the encoder's activations, so that nothing is converted on the way."""
@@ -157,5 +164,5 @@ class ModuleStack:
     def _parameters(self, name: str) -> dict[str, nn.Parameter]:
         if self._peft is None:
             return {}
-        marker = f".{name}."
-        return {key: value for key, value in self._peft.named_parameters() if marker in key and "lora_" in key}
+        marker = f".{PREFIX}{name}."
+        return {key: value for key, value in self._peft.named_parameters() if marker in key}
