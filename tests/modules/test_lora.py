@@ -113,6 +113,20 @@ def test_a_module_may_be_called_like_a_layer(encoder, tmp_path):
         assert len(load_file(tmp_path / name / "adapter_model.safetensors")) == 2 * LAYERS * LINEAR_PER_LAYER
 
 
+def test_loftq_starts_nearer_to_the_unquantized_encoder(tiny_model):
+    exact = _states(load_encoder(str(tiny_model), quantize="none", compute="float32", device="cpu").model)
+    encoder = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
+    before = (_states(encoder.model) - exact).norm()
+    stack = ModuleStack(encoder)
+    stack.add_lora("new", rank=16, alpha=8, targets="all-linear", init="loftq")
+    stack.activate(["new"])
+    assert (_states(stack.model) - exact).norm() < 0.8 * before
+    with pytest.raises(TrainingError, match="loftq makes up for NF4"):
+        ModuleStack(load_encoder(str(tiny_model), quantize="int8", device="cpu")).add_lora(
+            "new", rank=2, alpha=4, targets="all-linear", init="loftq"
+        )
+
+
 def test_unknown_targets_and_damaged_files_are_refused(encoder, tmp_path):
     stack = ModuleStack(encoder)
     with pytest.raises(TrainingError, match=r"module\.targets: .*nothing_like_this"):

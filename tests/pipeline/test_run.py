@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lowres_stilts.errors import DataError, RecipeError, UsageError
+from lowres_stilts.modules.fusion import fused_weights
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import load_recipe
 from tests.project import LANGUAGES, write_project
@@ -92,9 +93,17 @@ def test_same_seed_same_scores_and_another_seed_another_run(start):
     assert third["phases"][0]["dev_score"] != first["phases"][0]["dev_score"] or third["scores"] != first["scores"]
 
 
-def test_modules_read_from_their_files_predict_as_they_did_when_they_were_trained(start, tmp_path):
+@pytest.mark.parametrize("mode", ["stack", "continue", "fuse", "merge"])
+def test_modules_read_from_their_files_predict_as_they_did_when_they_were_trained(mode, start, tmp_path):
     train = {"epochs": 6, "lr": 2e-3, "tokens_per_batch": 64}
-    start(intermediate__train=train, target__train=train)
+    own = {"target__module": None} if mode == "continue" else {}
+    start(
+        intermediate__tasks=["choice", "tags"],
+        intermediate__train=train,
+        target__train=train,
+        target__transfer=mode,
+        **own,
+    )
     folder = tmp_path / "run"
     predictions = {path: path.read_bytes() for path in folder.glob("*predictions/**/*.tsv")}
     assert len(predictions) == 2 * len(LANGUAGES)
@@ -102,6 +111,28 @@ def test_modules_read_from_their_files_predict_as_they_did_when_they_were_traine
         path.unlink()
     start(resume=True)
     assert {path: path.read_bytes() for path in predictions} == predictions
+
+
+def test_fusing_learns_a_weight_for_every_module_and_layer(start, tmp_path):
+    results = start(intermediate__tasks=["choice", "tags"], target__transfer="fuse", target__fuse={"lr": 0.05})
+    parts = ["1-intermediate-1-choice", "1-intermediate-2-tags"]
+    assert [phase["phase"] for phase in results["phases"]] == [*parts, "2-target", "2-target-baseline"]
+    learned = fused_weights(tmp_path / "run" / "phases" / "2-target" / "module" / "fusion.safetensors")
+    assert list(learned) == parts
+    values = [value for layers in learned.values() for value in layers.values()]
+    assert len(values) == 2 * 2 * 6
+    assert all(abs(value - 0.5) < 0.5 for value in values)
+    assert len(set(values)) > len(values) / 2
+
+
+def test_merging_keeps_the_best_weights_on_english_dev(start):
+    results = start(intermediate__tasks=["choice", "tags"], target__transfer="merge")
+    phases = {phase["phase"]: phase for phase in results["phases"]}
+    merged, alone = phases["2-target"], phases["2-target-baseline"]
+    tried = merged["merged"]["tried"]
+    assert len(tried) == 1 + 2 * 5
+    assert tried[0]["dev_score"] == pytest.approx(alone["dev_score"])
+    assert merged["dev_score"] == max(each["dev_score"] for each in tried)
 
 
 def test_a_finished_run_resumes_at_once_and_a_missing_one_starts(start, tmp_path):

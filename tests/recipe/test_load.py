@@ -126,7 +126,11 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             ":5: data.source: Input should be 'xtreme', 'starter', 'files' or 'hub'",
         ),
         ("source: starter", "source: xtreme", ":4: data: source xtreme needs dir"),
-        ("  task: s", "  transfer: add\n  task: s", ":9: target.transfer: Input should be 'stack', 'continue' or"),
+        (
+            "  task: s",
+            "  transfer: add\n  task: s",
+            ":9: target.transfer: Input should be 'stack', 'continue', 'fuse'",
+        ),
         ("tasks: [starter-reply]", "tasks: []", ":7: intermediate.tasks: List should have at least 1 item"),
         ("tasks: [starter-reply]", "tasks: [a, a]", ":6: intermediate: tasks names a task twice"),
         (
@@ -163,6 +167,26 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             "  task: s",
             "  transfer: continue\n  module: {}\n  task: s",
             ":1: target.transfer continue trains the inter",
+        ),
+        (
+            "  task: s",
+            "  transfer: stack\n  module: {dora: true}\n  task: s",
+            ":1: module.dora is no sum, so target.transfer stack cannot add it up",
+        ),
+        (
+            "tasks: [starter-reply]\ntarget:",
+            "tasks: [a, b]\n  mix: {cap: 9}\ntarget:\n  transfer: fuse",
+            ":1: intermediate.mix: each task has a module of its own under target.transfer fuse",
+        ),
+        (
+            "  task: s",
+            "  transfer: merge\n  merge: {method: ties}\n  task: s",
+            ":1: target.merge.method ties wants equal ranks, but intermediate.module.rank is 16",
+        ),
+        (
+            "  task: s",
+            "  merge: {density: 0}\n  task: s",
+            ":9: target.merge.density: Input should be greater than 0, found 0",
         ),
         (
             "source: starter",

@@ -27,7 +27,6 @@ OTHERS = {
 }
 SCHEDULE = {
     "epochs": 4,
-    "lr": 3e-3,
     "head_lr": 1e-2,
     "tokens_per_batch": 200,
     "accumulate": 1,
@@ -75,7 +74,7 @@ class Bench:
         return train(
             self.network,
             self.encoder,
-            self.stack.trainable("m"),
+            [(3e-3, self.stack.trainable("m"))],
             self.jobs,
             Schedule(**SCHEDULE | changes),
             dev_score=dev_score or self.score,

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import cached_file
+
+from lowres_stilts.errors import EncoderError
 
 SPELLINGS = (
     {
@@ -40,6 +43,25 @@ def pretrained_lm_head(path: str, revision: str | None = None) -> dict[str, Tens
         if set(names.values()) <= set(file_of):
             return {ours: _tensor(file_of[theirs], theirs) for ours, theirs in names.items()}
     return None
+
+
+def layer_weights(path: str, layers: Iterable[str], revision: str | None = None) -> Iterator[tuple[str, Tensor]]:
+    """The float32 weights `[out, in]` of linear layers as they were before any quantization.
+
+    Args:
+        path: a Hugging Face id or a folder.
+        layers: names within the bare encoder.
+        revision: a branch, tag or commit.
+
+    Raises:
+        EncoderError: the checkpoint has no safetensors, or no such layer.
+    """
+    files = _files(path, revision)
+    for layer in layers:
+        found = [name for name in files if name == f"{layer}.weight" or name.endswith(f".{layer}.weight")]
+        if len(found) != 1:
+            raise EncoderError(f"{path}: no safetensors file with the weights of {layer}")
+        yield layer, _tensor(files[found[0]], found[0])
 
 
 def weights_sha256(path: str, revision: str | None = None) -> str | None:

@@ -61,6 +61,7 @@ class Manifest(Part):
     kind: Literal["lora"]
     phase: str
     rank: Annotated[int, Field(gt=0)]
+    dora: bool = False
     base: Base
     head: Literal["library", "mean"]
     auto_class: str

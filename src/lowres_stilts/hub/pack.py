@@ -1,7 +1,9 @@
 """From a finished run to adapter packages."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,14 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.checksums import sha256_of
 from lowres_stilts.hub.layout import BARE, layout_of
 from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
-from lowres_stilts.hub.write import PEFT_PREFIX, write_package
+from lowres_stilts.hub.write import MAGNITUDE, PEFT_PREFIX, write_package
 from lowres_stilts.modules.collapse import LoraLayer, collapse
+from lowres_stilts.modules.fusion import FUSION, fused_weights
 from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.transfer import BASELINE, TARGET
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.load import find_task
-
-PHASES = {"intermediate": "1-intermediate", "target": "2-target"}
-"""Folders of the modules of a run."""
 
 
 def pack_run(folder: Path) -> list[Path]:
@@ -30,30 +31,43 @@ def pack_run(folder: Path) -> list[Path]:
         PackageError: the run is not finished.
         RunError: something cannot be written.
     """
-    return [
-        _pack(RunFolder(folder), phase)
-        for phase in PHASES.values()
-        if (RunFolder(folder).phase(phase) / "module").exists()
-    ]
-
-
-def _pack(run: RunFolder, phase: str) -> Path:
-    package = run.phase(phase) / "package"
+    run = RunFolder(folder)
     results = run.results()
     if results is None:
         raise PackageError(f"{run.path}: the run is not finished; go on with `run --resume`")
+    return [_pack(run, results, summary) for summary in results["phases"] if summary["phase"] != BASELINE]
+
+
+def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> Path:
+    phase: str = summary["phase"]
+    package = run.phase(phase) / "package"
     if package.exists():
         return package
-    summary = json.loads((run.phase(phase) / "module" / "phase.json").read_text(encoding="utf-8"))
-    below = [PHASES[module] for module in summary["below"]]
-    layers = collapse([_lora(run.phase(name) / "module") for name in (*below, phase)])
+    below: list[str] = summary["below"]
+    layers = collapse([*_below(run, phase, below), _lora(run.phase(phase) / "module")])
     heads = _heads(run.phase(phase) / "module", list(summary["tasks"]))
-    manifest, layout = _described(run, results, summary, phase, below, _rank(layers))
+    made_of = [*below, *(name for name, weight in _merged(summary).items() if weight)]
+    manifest, layout = _described(run, results, summary, phase, made_of, layers)
     return write_folder(package, lambda folder: write_package(folder, manifest, layout, layers, heads))
 
 
-def _rank(layers: dict[str, LoraLayer]) -> int:
-    return next(iter(layers.values())).a.shape[0]
+def _merged(summary: dict[str, Any]) -> dict[str, float]:
+    weights: dict[str, float] = summary.get("merged", {}).get("weights", {})
+    return weights
+
+
+def _below(run: RunFolder, phase: str, below: list[str]) -> list[dict[str, LoraLayer]]:
+    """The modules below, each layer with the weight that was learned for it."""
+    modules = {name: _lora(run.phase(name) / "module") for name in below}
+    fusion = run.phase(phase) / "module" / FUSION
+    learned = fused_weights(fusion) if fusion.exists() else {}
+    return [
+        {
+            path: replace(layer, scaling=layer.scaling * learned.get(name, {}).get(path, 1.0))
+            for path, layer in module.items()
+        }
+        for name, module in modules.items()
+    ]
 
 
 def _lora(module: Path) -> dict[str, LoraLayer]:
@@ -65,7 +79,8 @@ def _lora(module: Path) -> dict[str, LoraLayer]:
         name: LoraLayer(
             tensors[f"{PEFT_PREFIX}{name}.lora_A.weight"],
             tensors[f"{PEFT_PREFIX}{name}.lora_B.weight"],
-            config["lora_alpha"] / config["r"],
+            config["lora_alpha"] / (math.sqrt(config["r"]) if config["use_rslora"] else config["r"]),
+            tensors.get(f"{PEFT_PREFIX}{name}.{MAGNITUDE}"),
         )
         for name in sorted(names)
     }
@@ -80,20 +95,26 @@ def _heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]]:
 
 
 def _described(
-    run: RunFolder, results: dict[str, Any], summary: dict[str, Any], phase: str, below: list[str], rank: int
+    run: RunFolder,
+    results: dict[str, Any],
+    summary: dict[str, Any],
+    phase: str,
+    made_of: list[str],
+    layers: dict[str, LoraLayer],
 ) -> tuple[Manifest, Any]:
     recipe, model = Recipe.model_validate(results["recipe"]), results["model"]
     tasks = {name: find_task(name, recipe.tasks, "tasks") for name in summary["tasks"]}
     only = next(iter(tasks.values())) if len(tasks) == 1 else None
     layout = layout_of(model["model_type"], only.family, mean_head=summary["head"] == "mean") if only else BARE
-    is_target = phase == PHASES["target"]
+    is_target = phase == TARGET
     settings = recipe.target.train if is_target or recipe.intermediate is None else recipe.intermediate.train
     manifest = Manifest(
         format=1,
         name=_name(recipe.name, phase),
         kind="lora",
         phase=phase,
-        rank=rank,
+        rank=next(iter(layers.values())).a.shape[0],
+        dora=any(layer.magnitude is not None for layer in layers.values()),
         base=Base(
             id=model["base_id"],
             sha256=model["weights_sha256"],
@@ -119,7 +140,7 @@ def _described(
         ],
         stack=[
             Below(phase=name, sha256=sha256_of(run.phase(name) / "module" / "adapter_model.safetensors"))
-            for name in below
+            for name in made_of
         ],
         data_sha256=summary["data_sha256"],
         scores=results["scores"] if is_target else {},
@@ -133,7 +154,7 @@ def _described(
 
 def _name(recipe: str, phase: str) -> str:
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe).strip("-.") or "module"
-    return cleaned if phase == PHASES["target"] else f"{cleaned}-intermediate"
+    return cleaned if phase == TARGET else f"{cleaned}-{phase.removeprefix('1-')}"
 
 
 def _shareable(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.checksums import verify_sums
 from lowres_stilts.hub.layout import BARE, Layout, layout_of
 from lowres_stilts.hub.manifest import Manifest, read_manifest
-from lowres_stilts.hub.write import PEFT_PREFIX, adapter_config
+from lowres_stilts.hub.write import MAGNITUDE, PEFT_PREFIX, adapter_config
 from lowres_stilts.modules.collapse import LoraLayer
 
 LARGEST_TENSOR = 100_000_000
@@ -79,7 +79,7 @@ def _layers(folder: Path, manifest: Manifest, layout: Layout, tensors: dict[str,
     sides: dict[str, dict[str, Tensor]] = {}
     for key in [key for key in tensors if key.startswith(prefix)]:
         name, _, side = key.removesuffix(".weight").rpartition(".")
-        if side not in {"lora_A", "lora_B"} or not key.endswith(".weight"):
+        if side not in sides_of(manifest) or key.endswith(".weight") is (side == MAGNITUDE):
             raise PackageError(f"{folder}: unknown tensor {key}")
         layer = name.removeprefix(f"{PEFT_PREFIX}{layout.encoder}")
         sides.setdefault(layer, {})[side] = tensors.pop(key)
@@ -87,10 +87,18 @@ def _layers(folder: Path, manifest: Manifest, layout: Layout, tensors: dict[str,
         raise PackageError(f"{folder}: no LoRA in adapter_model.safetensors")
     for layer, pair in sides.items():
         shapes = {side: tuple(tensor.shape) for side, tensor in pair.items()}
-        whole = set(shapes) == {"lora_A", "lora_B"} and all(len(shape) == 2 for shape in shapes.values())
+        whole = set(shapes) == sides_of(manifest) and len(shapes["lora_A"]) == len(shapes["lora_B"]) == 2
+        whole = whole and shapes.get(MAGNITUDE, shapes["lora_B"][:1]) == shapes["lora_B"][:1]
         if not whole or shapes["lora_A"][0] != manifest.rank or shapes["lora_B"][1] != manifest.rank:
             raise PackageError(f"{folder}: layer {layer} is no LoRA of rank {manifest.rank}: {shapes}")
-    return {layer: LoraLayer(pair["lora_A"], pair["lora_B"], 1.0) for layer, pair in sides.items()}
+    return {
+        layer: LoraLayer(pair["lora_A"], pair["lora_B"], 1.0, pair.get(MAGNITUDE)) for layer, pair in sides.items()
+    }
+
+
+def sides_of(manifest: Manifest) -> set[str]:
+    """The tensors of each layer."""
+    return {"lora_A", "lora_B"} | ({MAGNITUDE} if manifest.dora else set())
 
 
 def _check_config(folder: Path, manifest: Manifest, layout: Layout, layers: list[str]) -> None:

@@ -19,6 +19,7 @@ from lowres_stilts.modules.collapse import LoraLayer
 
 STORED = torch.bfloat16
 PEFT_PREFIX = "base_model.model."
+MAGNITUDE = "lora_magnitude_vector"
 IN_LAYER = re.compile(r"encoder\.layer\.\d+\.(.+)")
 
 
@@ -43,6 +44,11 @@ def write_package(
         for name, layer in layers.items()
         for side, tensor in (("A", layer.a), ("B", layer.b))
     }
+    tensors |= {
+        f"{PEFT_PREFIX}{layout.encoder}{name}.{MAGNITUDE}": layer.magnitude
+        for name, layer in layers.items()
+        if layer.magnitude is not None
+    }
     if layout.complete:
         (head,) = heads.values()
         tensors |= {f"{PEFT_PREFIX}{layout.head[name]}": tensor for name, tensor in head.items()}
@@ -64,6 +70,7 @@ def adapter_config(manifest: Manifest, layout: Layout, layers: list[str]) -> dic
     config = LoraConfig(
         r=manifest.rank,
         lora_alpha=manifest.rank,
+        use_dora=manifest.dora,
         target_modules=target_modules(layers),
         modules_to_save=list(layout.modules_to_save) or None,
         task_type=layout.task_type,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lowres_stilts.errors import TrainingError
+
 
 @dataclass(frozen=True)
 class LoraLayer:
@@ -16,6 +18,8 @@ class LoraLayer:
     b: Tensor
     """`[out, rank]`."""
     scaling: float
+    magnitude: Tensor | None = None
+    """`[out]`: DoRA's norms, to which the columns of `W + scaling * B @ A` are brought."""
 
 
 def collapse(modules: Sequence[dict[str, LoraLayer]]) -> dict[str, LoraLayer]:
@@ -25,7 +29,12 @@ def collapse(modules: Sequence[dict[str, LoraLayer]]) -> dict[str, LoraLayer]:
 
     Args:
         modules: the stack, each by the name of the layer.
+
+    Raises:
+        TrainingError: one of several is a DoRA.
     """
+    if len(modules) > 1 and any(layer.magnitude is not None for module in modules for layer in module.values()):
+        raise TrainingError("DoRA modules are no sums and cannot be collapsed")
     ranks = [max(layer.a.shape[0] for layer in module.values()) for module in modules]
     layers = dict.fromkeys(name for module in modules for name in module)
     return {name: _joined([module.get(name) for module in modules], ranks) for name in layers}
@@ -42,4 +51,4 @@ def _joined(parts: Sequence[LoraLayer | None], ranks: Sequence[int]) -> LoraLaye
             b.append(part.b.float() * part.scaling)
         a.append(torch.zeros(missing, width, device=known.a.device))
         b.append(torch.zeros(height, missing, device=known.b.device))
-    return LoraLayer(torch.cat(a), torch.cat(b, dim=1), 1.0)
+    return LoraLayer(torch.cat(a), torch.cat(b, dim=1), 1.0, known.magnitude if len(parts) == 1 else None)

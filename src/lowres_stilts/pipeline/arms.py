@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -19,14 +18,15 @@ from lowres_stilts.evaluation.retrieval import Retriever, View, sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
 from lowres_stilts.modules.lora import ModuleStack
+from lowres_stilts.pipeline.dev import longest, max_length
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
-from lowres_stilts.pipeline.material import Material, TrainingSet
-from lowres_stilts.pipeline.phase import Bench, Phase, longest, max_length, run_phase
+from lowres_stilts.pipeline.material import Material
+from lowres_stilts.pipeline.phase import Bench
+from lowres_stilts.pipeline.transfer import Trained, train_baseline, train_system
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.cache import cached_features
 
-INTERMEDIATE, TARGET, BASELINE = "intermediate", "target", "baseline"
 SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
 Answer = Callable[[str], list[Any]]
@@ -58,12 +58,13 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
     bench = Bench(folder, encoder, ModuleStack(encoder), recipe.model.head, recipe.seed, display)
     summaries: list[dict[str, Any]] = []
-    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _system(recipe, material, bench, summaries))
+    trained = train_system(recipe, material, bench, summaries)
+    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _answers(recipe, material, bench, trained))
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
-        answer = _baseline(recipe, material, bench, summaries)
-        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, answer)
+        trained = train_baseline(recipe, material, bench, summaries)
+        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, _answers(recipe, material, bench, trained))
     metric = METRICS[material.target.metric]
     scores = transfer_results(
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
@@ -98,54 +99,17 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     return results
 
 
-def _system(recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]]) -> Answer:
-    """Intermediate phase and target phase, by the recipe's transfer mode."""
-    below: tuple[str, ...] = ()
-    start_from = None
-    if recipe.intermediate is not None and material.intermediate:
-        phase = Phase(
-            name="1-intermediate",
-            module=INTERMEDIATE,
-            below=(),
-            start_from=None,
-            settings=recipe.intermediate.module,
-            train=recipe.intermediate.train,
-            data=material.intermediate,
+def _answers(recipe: Recipe, material: Material, bench: Bench, trained: Trained) -> Answer:
+    bench.stack.activate(trained.active)
+    network, task, encoder = trained.network, material.target, bench.encoder
+    if network is None:
+        retriever = _retriever(recipe, material, bench)
+        return lambda language: retriever.answer(
+            task, _pool(material.test[language]), material.tuning.get(language)
         )
-        summaries.append(run_phase(phase, bench)[1])
-        if recipe.target.transfer == "continue":
-            start_from = bench.folder.phase(phase.name) / "module"
-        else:
-            below = (INTERMEDIATE,)
-    if material.target_set is None:
-        return _retrieval(recipe, material, bench, below)
-    phase = _target_phase(recipe, material.target_set, "2-target", TARGET, below, start_from)
-    return _trained(phase, bench, material, recipe, summaries)
-
-
-def _baseline(recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]]) -> Answer:
-    """The target phase alone, or the bare encoder for retrieval."""
-    if material.target_set is None:
-        return _retrieval(recipe, material, bench, ())
-    phase = _target_phase(recipe, material.target_set, "2-target-baseline", BASELINE, (), None)
-    return _trained(phase, bench, material, recipe, summaries)
-
-
-def _target_phase(
-    recipe: Recipe, data: TrainingSet, name: str, module: str, below: tuple[str, ...], start_from: Path | None
-) -> Phase:
-    return Phase(name, module, below, start_from, recipe.target.module, recipe.target.train, (data,))
-
-
-def _trained(
-    phase: Phase, bench: Bench, material: Material, recipe: Recipe, summaries: list[dict[str, Any]]
-) -> Answer:
-    network, summary = run_phase(phase, bench)
-    summaries.append(summary)
-    task, encoder = material.target, bench.encoder
 
     def answer(language: str) -> list[Any]:
-        length = max_length(phase.train, task.max_length, encoder)
+        length = max_length(recipe.target.train, task.max_length, encoder)
         examples = _examples(material.test[language])
         features = cached_features(task, examples, encoder.tokenizer, length)
         return predict(network, encoder, task, examples, features, recipe.evaluate.tokens_per_batch)
@@ -177,16 +141,6 @@ def _retriever(recipe: Recipe, material: Material, bench: Bench) -> Retriever:
         max_length=longest(material.target.max_length, bench.encoder),
         tokens_per_batch=recipe.evaluate.tokens_per_batch,
     )
-
-
-def _retrieval(recipe: Recipe, material: Material, bench: Bench, active: tuple[str, ...]) -> Answer:
-    bench.stack.activate(active)
-    retriever = _retriever(recipe, material, bench)
-
-    def answer(language: str) -> list[Any]:
-        return retriever.answer(material.target, _pool(material.test[language]), material.tuning.get(language))
-
-    return answer
 
 
 def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:

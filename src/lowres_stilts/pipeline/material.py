@@ -87,9 +87,10 @@ def _check_target(recipe: Recipe, target: Task) -> None:
     for key in ("module", "train"):
         if key in recipe.target.model_fields_set:
             raise RecipeError(f"target.{key}: {target.name} is retrieval, which is not trained; remove this key")
-    if recipe.target.transfer == "continue":
+    if recipe.target.transfer in {"continue", "fuse", "merge"}:
         raise RecipeError(
-            "target.transfer: continue trains on the target, but retrieval is not trained; use stack"
+            f"target.transfer: {recipe.target.transfer} wants a target that is trained, which retrieval is not; "
+            "use stack"
         )
 
 

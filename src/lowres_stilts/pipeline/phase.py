@@ -10,23 +10,20 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
 from lowres_stilts.modules.heads import Head, HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import TrainingSet
-from lowres_stilts.recipe.schema import ModuleSettings, TrainSettings
+from lowres_stilts.recipe.schema import FuseSettings, ModuleSettings, TrainSettings
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
-from lowres_stilts.tasks.families import DECODERS, FAMILIES
-from lowres_stilts.tasks.features import Features
-from lowres_stilts.tasks.task import Task
+from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import Report, Schedule, train
 from lowres_stilts.training.plan import Job
@@ -37,17 +34,17 @@ class Phase:
     """What to train, on top of what."""
 
     name: str
-    """Of its folder."""
-    module: str
-    """Of its module in the stack."""
+    """Of its folder, and of its module in the stack."""
     below: tuple[str, ...]
-    """Frozen modules that it stands on."""
+    """Phases whose frozen modules it stands on."""
     start_from: Path | None
     """A trained module to continue; none to start anew."""
     settings: ModuleSettings
     train: TrainSettings
     data: tuple[TrainingSet, ...]
     """One for each task."""
+    fuse: FuseSettings | None = None
+    """How to learn the weights of the modules below, where they are not all 1."""
 
 
 @dataclass(frozen=True)
@@ -72,42 +69,35 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
     folder = bench.folder.phase(phase.name)
     network = _prepare(phase, bench, folder / "module")
     if not (folder / "module").exists():
-        bench.stack.activate([*phase.below, phase.module], train=phase.module)
+        bench.stack.activate([*phase.below, phase.name], train=phase.name)
         progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
         _write(phase, bench, network, progress, scores, folder / "module")
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    bench.stack.activate([*phase.below, phase.module])
+    bench.stack.activate([*phase.below, phase.name])
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
     return network, summary
-
-
-def max_length(phase_train: TrainSettings, data_max_length: int, encoder: Encoder) -> int:
-    """Most tokens of a sequence: the recipe's or the task's, as far as the encoder goes."""
-    return longest(phase_train.max_length or data_max_length, encoder)
-
-
-def longest(asked: int, encoder: Encoder) -> int:
-    """As many tokens as asked for, as far as the encoder goes."""
-    # RoBERTa's positions start behind the padding id; BERT's at 0.
-    offset = 0 if encoder.model.config.model_type == "bert" else encoder.pad_id + 1
-    return min(asked, int(encoder.model.config.max_position_embeddings) - offset)
 
 
 def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     """Encoder, modules and head, with trained weights where the phase is done and seeded ones elsewhere."""
     torch.manual_seed(bench.seed)
     if done.exists():
-        bench.stack.load(phase.module, done)
+        bench.stack.load(phase.name, done)
     elif phase.start_from is not None:
-        bench.stack.load(phase.module, phase.start_from)
+        bench.stack.load(phase.name, phase.start_from)
     else:
         bench.stack.add_lora(
-            phase.module,
+            phase.name,
             rank=phase.settings.rank,
             alpha=phase.settings.alpha,
             targets=phase.settings.targets,
             dropout=phase.settings.dropout,
+            rslora=phase.settings.rslora,
+            dora=phase.settings.dora,
+            init=phase.settings.init,
         )
+    if phase.fuse is not None and not done.exists():
+        bench.stack.fuse(phase.name, phase.below)
     heads = {each.task.name: _head(each, bench) for each in phase.data}
     network = Network(bench.stack.model, heads)
     if done.exists():
@@ -126,29 +116,11 @@ def _take(network: Network, weights: Mapping[str, Tensor]) -> None:
             parameter.copy_(weights[name])
 
 
-@dataclass(frozen=True)
-class DevSet:
-    """A task's English dev examples, ready to score a network on."""
-
-    task: Task
-    examples: list[Any]
-    features: Features
-
-    def score(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> float:
-        """Points."""
-        if self.task.family == "mlm":
-            return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch)
-        metric = METRICS[self.task.metric]
-        answers = predict(network, encoder, self.task, self.examples, self.features, tokens_per_batch)
-        gold = [DECODERS[self.task.family].gold(example) for example in self.examples]
-        return metric.score(metric.table(gold, answers, self.task.english))
-
-
 def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tuple[Progress, dict[str, float]]:
     """The best weights, in the network, and their score on every task's dev set."""
     settings, encoder = phase.train, bench.encoder
     jobs = {each.task.name: _job(each, settings, encoder) for each in phase.data}
-    dev_sets = [_dev_set(each, settings, encoder) for each in phase.data]
+    dev_sets = [dev_set(each, settings, encoder) for each in phase.data]
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
@@ -163,7 +135,6 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
 
     schedule = Schedule(
         epochs=settings.epochs,
-        lr=settings.lr,
         head_lr=settings.head_lr or settings.lr,
         tokens_per_batch=settings.tokens_per_batch,
         accumulate=settings.accumulate,
@@ -191,7 +162,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
         progress = train(
             network,
             encoder,
-            bench.stack.trainable(phase.module),
+            _groups(phase, bench),
             jobs,
             schedule,
             dev_score=dev_score,
@@ -214,9 +185,15 @@ def _job(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> Job:
     return Job(each.task, features, each.per_epoch)
 
 
-def _dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:
-    length = max_length(settings, each.task.max_length, encoder)
-    return DevSet(each.task, each.dev, cached_features(each.task, each.dev, encoder.tokenizer, length))
+def _groups(phase: Phase, bench: Bench) -> list[tuple[float, dict[str, nn.Parameter]]]:
+    """The module's parameters, each with its learning rate."""
+    rates: dict[float, dict[str, nn.Parameter]] = {}
+    for name, parameter in bench.stack.trainable(phase.name).items():
+        rate = phase.train.lr * (phase.train.lr_ratio if ".lora_B." in name else 1)
+        if phase.fuse is not None and name.startswith("fusion."):
+            rate = phase.fuse.lr
+        rates.setdefault(rate, {})[name] = parameter
+    return list(rates.items())
 
 
 def _shown(jobs: Mapping[str, Job]) -> str:
@@ -251,13 +228,13 @@ def _write(
         "dev_score": progress.best_score,
         "seconds": round(progress.seconds, 1),
         "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9)),
-        "trainable_parameters": sum(p.numel() for p in bench.stack.trainable(phase.module).values()),
+        "trainable_parameters": sum(p.numel() for p in bench.stack.trainable(phase.name).values()),
         "head_parameters": sum(p.numel() for p in network.head_weights().values()),
     }
     heads = {name: value.detach().cpu().contiguous() for name, value in network.head_weights().items()}
 
     def fill(temporary: Path) -> None:
-        bench.stack.write(phase.module, temporary)
+        bench.stack.write(phase.name, temporary)
         (temporary / "head.safetensors").write_bytes(save(heads))
         (temporary / "phase.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 

@@ -87,8 +87,16 @@ class ModuleSettings(Settings):
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
     """The update is scaled by `alpha / rank`."""
-    targets: Literal["all-linear", "attention"] | list[str] = "all-linear"
-    """Which linear layers of the encoder get an update: a group, or the ends of module names."""
+    targets: str | list[str] = "all-linear"
+    """Which linear layers of the encoder get an update: `all-linear`, `attention`, the ends of module names in a
+    list, or one regular expression for whole names."""
+    rslora: bool = False
+    """Scale by `alpha / sqrt(rank)`, which keeps large ranks learning (Kalajdzievski 2023, arXiv:2312.03732)."""
+    dora: bool = False
+    """Learn the norm of every weight column beside its direction (Liu et al. 2024, arXiv:2402.09353); slower, and
+    no sum with other modules, so it goes with the transfer modes `continue` and `none` only."""
+    init: Literal["default", "gaussian", "loftq"] = "default"
+    """Initial weights of A, B being zero; `orthogonal` starts both (PEFT's names)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on LoRA's input. It takes up to half of a CPU step; the head has its own."""
 
@@ -100,6 +108,8 @@ class TrainSettings(Settings):
     """Passes over the training examples."""
     lr: Annotated[float, Field(gt=0)] = 3e-4
     """Peak learning rate of the module."""
+    lr_ratio: Annotated[float, Field(gt=0)] = 1.0
+    """LoRA+: how many times as fast B learns as A (Hayou et al. 2024, arXiv:2402.12354, has 16)."""
     head_lr: Annotated[float, Field(gt=0)] | None = None
     """Peak learning rate of the head; the module's where it is not given."""
     tokens_per_batch: Positive = 4096
@@ -174,14 +184,38 @@ class IntermediateSettings(Settings):
         return self
 
 
+class FuseSettings(Settings):
+    """How the weights of the intermediate modules are learned."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-2
+    """Peak learning rate of the weights, one for each module and layer."""
+
+
+class MergeSettings(Settings):
+    """How modules are merged after training."""
+
+    method: Literal["cat", "linear", "ties", "dare_linear", "dare_ties"] = "cat"
+    """PEFT's: `cat` adds up the updates exactly, and the ranks with them; the others want equal ranks. TIES: Yadav
+    et al. 2023 (arXiv:2306.01708); DARE: Yu et al. 2023 (arXiv:2311.03099)."""
+    density: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """TIES and DARE: the share of values that is kept."""
+    weights: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [0.1, 0.25, 0.5, 0.75, 1.0]
+    """What to try for each intermediate module on English dev, beside 0; the target's own has 1."""
+
+
 class TargetSettings(Settings):
     """The second training phase, on the target task in English; a retrieval target has none."""
 
     task: str
-    transfer: Literal["stack", "continue", "none"] = "stack"
-    """`stack`: a new module over the frozen intermediate one; `continue`: train that one on; `none`: neither."""
+    transfer: Literal["stack", "continue", "fuse", "merge", "none"] = "stack"
+    """`stack`: a new module over the frozen intermediate one; `continue`: train that one on; `fuse`: a new module
+    over one frozen module for each intermediate task, whose weights are learned layer by layer; `merge`: the
+    baseline's module and one for each intermediate task, merged with weights searched on English dev;
+    `none`: neither."""
     module: ModuleSettings = ModuleSettings(rank=8, alpha=16)
     train: TrainSettings = TrainSettings()
+    fuse: FuseSettings = FuseSettings()
+    merge: MergeSettings = MergeSettings()
 
 
 class RetrievalSettings(Settings):
@@ -242,4 +276,20 @@ class Recipe(Settings):
         own_module = self.target.module != TargetSettings.model_fields["module"].default
         if self.target.transfer == "continue" and own_module:
             raise ValueError("target.transfer continue trains the intermediate module on: remove target.module")
+        if self.intermediate is not None:
+            self._modules_fit(self.intermediate)
         return self
+
+    def _modules_fit(self, intermediate: IntermediateSettings) -> None:
+        mode, below, own = self.target.transfer, intermediate.module, self.target.module
+        if mode in {"stack", "fuse", "merge"} and (below.dora or own.dora):
+            raise ValueError(
+                f"module.dora is no sum, so target.transfer {mode} cannot add it up; use continue or none"
+            )
+        if mode in {"fuse", "merge"} and intermediate.mix != MixSettings():
+            raise ValueError(f"intermediate.mix: each task has a module of its own under target.transfer {mode}")
+        if mode == "merge" and self.target.merge.method != "cat" and below.rank != own.rank:
+            raise ValueError(
+                f"target.merge.method {self.target.merge.method} wants equal ranks, but intermediate.module.rank "
+                f"is {below.rank} and target.module.rank {own.rank}; make them equal or use cat"
+            )

@@ -32,7 +32,6 @@ class Schedule:
     """How long, how fast and in what portions to train."""
 
     epochs: int
-    lr: float
     head_lr: float
     tokens_per_batch: int
     accumulate: int
@@ -61,7 +60,7 @@ class Report:
 def train(
     network: Network,
     encoder: Encoder,
-    module: Mapping[str, nn.Parameter],
+    module: Sequence[tuple[float, Mapping[str, nn.Parameter]]],
     jobs: Mapping[str, Job],
     schedule: Schedule,
     *,
@@ -77,7 +76,7 @@ def train(
     Args:
         network: encoder, active modules, heads.
         encoder: its device and padding.
-        module: the module's trainable parameters by name.
+        module: the module's trainable parameters by name, in groups with their learning rates.
         jobs: the tasks to train, by name.
         schedule: how to train.
         dev_score: points on the dev sets, for the network as it is.
@@ -99,7 +98,7 @@ def train(
     )
     heads = {f"head.{name}": parameter for name, parameter in network.head_weights().items()}
     optimizer = MasterAdamW(
-        [(schedule.lr, dict(module)), (schedule.head_lr, heads)],
+        [*module, (schedule.head_lr, heads)],
         weight_decay=schedule.weight_decay,
         clip_norm=schedule.clip_norm,
         updates=len(plan.updates),

@@ -1,0 +1,51 @@
+"""Scores on English dev sets, by which weights are chosen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.evaluation.metrics import METRICS
+from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
+from lowres_stilts.modules.network import Network
+from lowres_stilts.pipeline.material import TrainingSet
+from lowres_stilts.recipe.schema import TrainSettings
+from lowres_stilts.tasks.cache import cached_features
+from lowres_stilts.tasks.families import DECODERS
+from lowres_stilts.tasks.features import Features
+from lowres_stilts.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """A task's English dev examples, ready to score a network on."""
+
+    task: Task
+    examples: list[Any]
+    features: Features
+
+    def score(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> float:
+        """Points."""
+        if self.task.family == "mlm":
+            return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch)
+        metric = METRICS[self.task.metric]
+        answers = predict(network, encoder, self.task, self.examples, self.features, tokens_per_batch)
+        gold = [DECODERS[self.task.family].gold(example) for example in self.examples]
+        return metric.score(metric.table(gold, answers, self.task.english))
+
+
+def dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:
+    """The dev set of a task, cut into sub-words."""
+    length = max_length(settings, each.task.max_length, encoder)
+    return DevSet(each.task, each.dev, cached_features(each.task, each.dev, encoder.tokenizer, length))
+
+
+def max_length(phase_train: TrainSettings, data_max_length: int, encoder: Encoder) -> int:
+    """Most tokens of a sequence: the recipe's or the task's, as far as the encoder goes."""
+    return longest(phase_train.max_length or data_max_length, encoder)
+
+
+def longest(asked: int, encoder: Encoder) -> int:
+    """As many tokens as asked for, as far as the encoder goes."""
+    # RoBERTa's positions start behind the padding id; BERT's at 0.
+    offset = 0 if encoder.model.config.model_type == "bert" else encoder.pad_id + 1
+    return min(asked, int(encoder.model.config.max_position_embeddings) - offset)
