@@ -189,6 +189,16 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             ":9: target.merge.density: Input should be greater than 0, found 0",
         ),
         (
+            "  task: s",
+            "  module: {targets: '(query'}\n  task: s",
+            ":9: target.module.targets: '(query' is no group of layers and no regular expression (missing )",
+        ),
+        (
+            "  task: s",
+            "  module: {init: loftq}\n  task: s",
+            ":1: target.module.init loftq makes up for NF4 a second time",
+        ),
+        (
             "source: starter",
             "source: files\n  files:\n    x:\n      tst: y",
             ":8: data.files.x.tst: Input should be 't",

@@ -1,9 +1,10 @@
 """The fields of a recipe. It stays at the edge: the pipeline unpacks it into plain arguments."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Split = Literal["train", "dev", "test"]
 Positive = Annotated[int, Field(gt=0)]
@@ -96,9 +97,20 @@ class ModuleSettings(Settings):
     """Learn the norm of every weight column beside its direction (Liu et al. 2024, arXiv:2402.09353); slower, and
     no sum with other modules, so it goes with the transfer modes `continue` and `none` only."""
     init: Literal["default", "gaussian", "loftq"] = "default"
-    """Initial weights of A, B being zero; `orthogonal` starts both (PEFT's names)."""
+    """`default` and `gaussian` draw A and leave B at zero (PEFT's names); `loftq` makes up for NF4's error (Li et al.
+    2023, arXiv:2310.08659) and wants to be the lowest module. PiSSA and its like change the encoder's own weights,
+    which quantized ones do not allow."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on LoRA's input. It takes up to half of a CPU step; the head has its own."""
+
+    @field_validator("targets")
+    @classmethod
+    def _is_an_expression(cls, targets: str | list[str]) -> str | list[str]:
+        try:
+            re.compile(targets if isinstance(targets, str) else "")
+        except re.error as error:
+            raise ValueError(f"{targets!r} is no group of layers and no regular expression ({error})") from None
+        return targets
 
 
 class TrainSettings(Settings):
@@ -285,6 +297,10 @@ class Recipe(Settings):
         if mode in {"stack", "fuse", "merge"} and (below.dora or own.dora):
             raise ValueError(
                 f"module.dora is no sum, so target.transfer {mode} cannot add it up; use continue or none"
+            )
+        if mode in {"stack", "fuse"} and own.init == "loftq":
+            raise ValueError(
+                "target.module.init loftq makes up for NF4 a second time; set intermediate.module.init"
             )
         if mode in {"fuse", "merge"} and intermediate.mix != MixSettings():
             raise ValueError(f"intermediate.mix: each task has a module of its own under target.transfer {mode}")
