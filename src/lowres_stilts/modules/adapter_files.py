@@ -60,6 +60,7 @@ def _read(folder: Path, encoder: PretrainedConfig) -> SavedAdapter:
     config = json.loads((folder / config_name).read_text(encoding="utf-8"))
     _check_config(config, encoder, fusion=fusion)
     fused = config.get("adapter_names", config["name"]) if fusion else []
+    names = fused.split(",") if isinstance(fused, str) else [str(name) for name in fused]
     marker = f"{'adapter_fusion_layer' if fusion else 'adapters'}.{config['name']}."
     size = 0
     with safe_open(folder / (SAFE_ADAPTERFUSION_WEIGHTS_NAME if fusion else SAFE_WEIGHTS_NAME), "pt") as file:
@@ -68,7 +69,7 @@ def _read(folder: Path, encoder: PretrainedConfig) -> SavedAdapter:
             if marker not in key:
                 raise ValueError(f"it has a weight {key}, which is none of module {config['name']}")
             size += prod(file.get_slice(key).get_shape())
-    return SavedAdapter(size, tuple(fused.split(",") if isinstance(fused, str) else fused))
+    return SavedAdapter(size, tuple(names))
 
 
 def _check_config(config: dict[str, Any], encoder: PretrainedConfig, *, fusion: bool) -> None:

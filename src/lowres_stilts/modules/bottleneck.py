@@ -1,22 +1,20 @@
 """AdapterHub's bottleneck adapters over the frozen encoder: stacked, fused, averaged, and MAD-X for languages."""
 
-import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import adapters
-import torch
 from adapters.composition import Fuse, Stack
 from adapters.loading import AdapterFusionLoader
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.encoder.quantize import keep_weights_unpacked
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.adapter_files import SavedAdapter, read_saved, set_base
+from lowres_stilts.modules.adapterhub import adapter_size, can_be_named, fusion_size, give_adapters
 
 Kind = Literal["seq_bn", "double_seq_bn", "par_bn"]
 CONFIGS = {
@@ -24,31 +22,17 @@ CONFIGS = {
     "double_seq_bn": adapters.DoubleSeqBnConfig,
     "par_bn": adapters.ParBnConfig,
 }
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
-# AdapterHub knows BERT and XLM-R; this is how its bottlenecks fit into XLM-R XL, where layer norms come first.
-XL_INTERFACE = adapters.AdapterModelInterface(
-    adapter_methods=["bottleneck", "invertible"],
-    model_embeddings="embeddings",
-    model_layers="encoder.layer",
-    layer_self_attn="attention",
-    layer_cross_attn=None,
-    attn_q_proj="self.query",
-    attn_k_proj="self.key",
-    attn_v_proj="self.value",
-    attn_o_proj="output.dense",
-    layer_intermediate_proj="intermediate.dense",
-    layer_output_proj="output.dense",
-    layer_pre_self_attn="attention",
-    layer_pre_ffn="LayerNorm",
+LOADING_ERRORS = (  # what AdapterHub raises over configurations that it does not understand, too
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    ArithmeticError,
+    AssertionError,
 )
-
-
-def _not_of_the_bare_encoder(record: logging.LogRecord) -> bool:
-    return "none are activated" not in str(record.msg)
-
-
-# Otherwise it warns in every forward pass of the bare encoder.
-logging.getLogger("adapters.model_mixin").addFilter(_not_of_the_bare_encoder)
 
 
 class AdapterStack:
@@ -70,13 +54,7 @@ class AdapterStack:
         self._sizes: dict[str, int] = {}
         self._fused: dict[str, tuple[str, ...]] = {}
         self._active: tuple[tuple[str, ...], str | None] = ((), None)
-        training = encoder.model.training
-        xl = encoder.model.config.model_type == "xlm-roberta-xl"
-        adapters.init(self._model, interface=XL_INTERFACE if xl else None)
-        # AdapterHub makes the linear layers anew: unpackable again, and in training mode, where int8 differs.
-        keep_weights_unpacked(self._model)
-        self._model.train(training)
-        self._model.requires_grad_(requires_grad=False)
+        give_adapters(encoder.model)
 
     @property
     def model(self) -> nn.Module:
@@ -121,10 +99,7 @@ class AdapterStack:
             self._model.delete_adapter_fusion(name)
             raise TrainingError(f"fusion {name}: {_line(error)}") from error
         self._fused[name] = tuple(names)
-        config = self._model.adapters_config.get(names[0])
-        places = config["mh_adapter"] + config["output_adapter"]
-        in_layer = places * (3 * self._hidden * self._hidden + 2 * self._hidden)  # query, key; value has no bias
-        self._finish(name, self._model.config.num_hidden_layers * in_layer)
+        self._finish(name, fusion_size(self._model.adapters_config.get(names[0]), self._model.config))
 
     def average(self, name: str, names: Sequence[str], weights: Sequence[float] | None = None) -> None:
         """Adds the weighted mean of modules of one kind and size; the weights are made to sum to 1.
@@ -254,34 +229,29 @@ class AdapterStack:
     def _add(self, name: str, config: Any) -> None:
         self._check_name(name)
         self._model.add_adapter(name, config=config)
-        self._finish(name, _size(config, self._hidden, self._model.config.num_hidden_layers))
+        self._finish(name, adapter_size(config, self._model.config))
 
     def _finish(self, name: str, size: int) -> None:
         """Gives a new module the encoder's device and type, so that nothing is converted on the way."""
         parameters = self._parameters(name).values()
         for parameter in parameters:
             parameter.data = parameter.data.to(self._device, self._dtype)
-            parameter.requires_grad_(requires_grad=False)
+        self._model.requires_grad_(requires_grad=False)
         built = sum(parameter.numel() for parameter in parameters)
         if built != size:
             raise TrainingError(f"module {name} has {built} parameters instead of {size}")
         self._sizes[name] = size
 
-    @property
-    def _hidden(self) -> int:
-        return int(self._model.config.hidden_size)
-
     def _reduction(self, reduction: int) -> int:
-        if not 1 <= reduction <= self._hidden:
-            raise TrainingError(f"module.reduction: {reduction} is not between 1 and {self._hidden}")
+        hidden = self._model.config.hidden_size
+        if not 1 <= reduction <= hidden:
+            raise TrainingError(f"module.reduction: {reduction} is not between 1 and {hidden}")
         return reduction
 
     def _check_name(self, name: str) -> None:
         if name in self._sizes:
             raise TrainingError(f"there already is a module {name}")
-        # AdapterHub finds weights by "adapters" and the name, and keeps modules in a ModuleDict.
-        taken = not name or "." in name or "," in name or "adapters" in name or hasattr(nn.ModuleDict(), name)
-        if taken:
+        if not can_be_named(name):
             raise TrainingError(f"a module cannot be called {name!r} in AdapterHub; choose another name")
 
     def _check_members(self, name: str, names: Sequence[str]) -> None:
@@ -305,22 +275,6 @@ class AdapterStack:
         markers = (f".adapters.{name}.", f".invertible_adapters.{name}.", f".adapter_fusion_layer.{name}.")
         named: Mapping[str, nn.Parameter] = dict(self._model.named_parameters())
         return {key: value for key, value in named.items() if any(marker in f".{key}" for marker in markers)}
-
-
-def _size(config: Any, hidden: int, layers: int) -> int:
-    """How many parameters a new adapter has: weights and biases, down and up."""
-    narrow = hidden // config["reduction_factor"]
-    size = layers * (config["mh_adapter"] + config["output_adapter"]) * _two_layers(hidden, narrow, hidden)
-    if config["inv_adapter"]:
-        first = hidden // 2
-        second = hidden - first
-        divisor = config["inv_adapter_reduction_factor"]
-        size += _two_layers(second, second // divisor, first) + _two_layers(first, first // divisor, second)
-    return size
-
-
-def _two_layers(inputs: int, between: int, outputs: int) -> int:
-    return inputs * between + between + between * outputs + outputs
 
 
 def _line(error: Exception) -> str:
