@@ -236,7 +236,7 @@ class AdapterStack:
         parameters = self._parameters(name).values()
         for parameter in parameters:
             parameter.data = parameter.data.to(self._device, self._dtype)
-        self._model.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
         built = sum(parameter.numel() for parameter in parameters)
         if built != size:
             raise TrainingError(f"module {name} has {built} parameters instead of {size}")
@@ -249,7 +249,7 @@ class AdapterStack:
         return reduction
 
     def _check_name(self, name: str) -> None:
-        if name in self._sizes:
+        if name in self._sizes or name in self._model.adapters_config:
             raise TrainingError(f"there already is a module {name}")
         if not can_be_named(name):
             raise TrainingError(f"a module cannot be called {name!r} in AdapterHub; choose another name")
