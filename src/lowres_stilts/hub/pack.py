@@ -27,6 +27,8 @@ from lowres_stilts.tasks.load import find_task
 def pack_run(folder: Path) -> list[Path]:
     """Writes the packages of a finished run into `phases/<phase>/package`, those that are not there yet.
 
+    Bottleneck adapters have none: their modules are folders that AdapterHub loads.
+
     Raises:
         PackageError: the run is not finished.
         RunError: something cannot be written.
@@ -35,7 +37,11 @@ def pack_run(folder: Path) -> list[Path]:
     results = run.results()
     if results is None:
         raise PackageError(f"{run.path}: the run is not finished; go on with `run --resume`")
-    return [_pack(run, results, summary) for summary in results["phases"] if summary["phase"] != BASELINE]
+    return [
+        _pack(run, results, summary)
+        for summary in results["phases"]
+        if summary["phase"] != BASELINE and summary["kind"] == "lora"
+    ]
 
 
 def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> Path:

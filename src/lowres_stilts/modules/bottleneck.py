@@ -118,6 +118,25 @@ class AdapterStack:
             raise TrainingError(f"module {name}: {_line(error)}") from error
         self._finish(name, self._sizes[names[0]])
 
+    def merge(self, name: str, weights: Mapping[str, float], *, method: str, density: float, seed: int) -> None:
+        """Adds or replaces a module that is the weighted mean of others; adapters cannot be merged otherwise.
+
+        Args:
+            name: what to call it.
+            weights: by module; one without weight takes no part. They are made to sum to 1.
+            method: for LoRA only, as the rest.
+            density: see `method`.
+            seed: see `method`.
+
+        Raises:
+            TrainingError: the modules differ in kind or size.
+        """
+        if name in self._sizes:
+            self._model.delete_adapter(name)
+            del self._sizes[name]
+        parts = {part: weight for part, weight in weights.items() if weight}
+        self.average(name, list(parts), list(parts.values()))
+
     def activate(self, names: Sequence[str], *, train: str | None = None) -> None:
         """Makes these modules take part in the forward pass, from bottom to top, and one of them learn.
 

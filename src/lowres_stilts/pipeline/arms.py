@@ -17,7 +17,7 @@ from lowres_stilts.evaluation.predict import predict
 from lowres_stilts.evaluation.retrieval import Retriever, View, sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
-from lowres_stilts.modules.lora import ModuleStack
+from lowres_stilts.modules.stack import make_stack
 from lowres_stilts.pipeline.dev import longest, max_length
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
@@ -56,15 +56,15 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     encoder = load_encoder(**recipe.model.model_dump(exclude={"id", "head"}), model_id=recipe.model.id)
     stored = weights_bytes(encoder.model)
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
-    bench = Bench(folder, encoder, ModuleStack(encoder), recipe.model.head, recipe.seed, display)
+    bench = Bench(folder, encoder, make_stack(_kind(recipe), encoder), recipe.model.head, recipe.seed, display)
     summaries: list[dict[str, Any]] = []
-    trained = train_system(recipe, material, bench, summaries)
-    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _answers(recipe, material, bench, trained))
+    stilts = train_system(recipe, material, bench, summaries)
+    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _answers(recipe, material, bench, stilts))
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
-        trained = train_baseline(recipe, material, bench, summaries)
-        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, _answers(recipe, material, bench, trained))
+        alone = train_baseline(recipe, material, bench, summaries, stilts)
+        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, _answers(recipe, material, bench, alone))
     metric = METRICS[material.target.metric]
     scores = transfer_results(
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
@@ -97,6 +97,13 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     }
     folder.finish(results)
     return results
+
+
+def _kind(recipe: Recipe) -> str:
+    """Of the modules: all of a run are of one."""
+    if recipe.intermediate is None or recipe.target.transfer == "none":
+        return recipe.target.module.kind
+    return recipe.intermediate.module.kind
 
 
 def _answers(recipe: Recipe, material: Material, bench: Bench, trained: Trained) -> Answer:

@@ -83,6 +83,7 @@ def _check_target(recipe: Recipe, target: Task) -> None:
     if target.family == "mlm":
         raise RecipeError("target.task: mlm is an intermediate task only; there is nothing to evaluate")
     if target.family != "retrieval":
+        _check_kinds(recipe)
         return
     for key in ("module", "train"):
         if key in recipe.target.model_fields_set:
@@ -92,6 +93,14 @@ def _check_target(recipe: Recipe, target: Task) -> None:
             f"target.transfer: {recipe.target.transfer} wants a target that is trained, which retrieval is not; "
             "use stack"
         )
+
+
+def _check_kinds(recipe: Recipe) -> None:
+    if recipe.intermediate is None or recipe.target.transfer in {"continue", "none"}:
+        return
+    below, own = recipe.intermediate.module.kind, recipe.target.module.kind
+    if below != own:
+        raise RecipeError(f"target.module.kind is {own}, but intermediate.module.kind is {below}; make them equal")
 
 
 def _intermediate_tasks(recipe: Recipe, phase: IntermediateSettings | None) -> list[Task]:

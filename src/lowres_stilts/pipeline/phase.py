@@ -17,6 +17,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.heads import Head, HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.modules.stack import Stack
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import TrainingSet
@@ -46,6 +47,12 @@ class Phase:
     fuse: FuseSettings | None = None
     """How to learn the weights of the modules below, where they are not all 1."""
 
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Modules from the bottom up; an AdapterFusion stands in the place of those that it fuses."""
+        fusion = self.fuse is not None and self.settings.kind == "bottleneck"
+        return (self.name,) if fusion else (*self.below, self.name)
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -53,7 +60,7 @@ class Bench:
 
     folder: RunFolder
     encoder: Encoder
-    stack: ModuleStack
+    stack: Stack
     head: HeadLayout
     seed: int
     display: Display
@@ -69,11 +76,11 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
     folder = bench.folder.phase(phase.name)
     network = _prepare(phase, bench, folder / "module")
     if not (folder / "module").exists():
-        bench.stack.activate([*phase.below, phase.name], train=phase.name)
+        bench.stack.activate(phase.active, train=phase.name)
         progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
         _write(phase, bench, network, progress, scores, folder / "module")
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    bench.stack.activate([*phase.below, phase.name])
+    bench.stack.activate(phase.active)
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
     return network, summary
 
@@ -86,23 +93,36 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     elif phase.start_from is not None:
         bench.stack.load(phase.name, phase.start_from)
     else:
-        bench.stack.add_lora(
-            phase.name,
-            rank=phase.settings.rank,
-            alpha=phase.settings.alpha,
-            targets=phase.settings.targets,
-            dropout=phase.settings.dropout,
-            rslora=phase.settings.rslora,
-            dora=phase.settings.dora,
-            init=phase.settings.init,
-        )
-    if phase.fuse is not None and not done.exists():
-        bench.stack.fuse(phase.name, phase.below)
+        _add(phase, bench.stack)
     heads = {each.task.name: _head(each, bench) for each in phase.data}
     network = Network(bench.stack.model, heads)
     if done.exists():
         _take(network, load_file(done / "head.safetensors"))
     return network
+
+
+def _add(phase: Phase, stack: Stack) -> None:
+    """A new module for the phase."""
+    settings = phase.settings
+    if isinstance(stack, ModuleStack):
+        stack.add_lora(
+            phase.name,
+            rank=settings.rank,
+            alpha=settings.alpha,
+            targets=settings.targets,
+            dropout=settings.dropout,
+            rslora=settings.rslora,
+            dora=settings.dora,
+            init=settings.init,
+        )
+        if phase.fuse is not None:
+            stack.fuse(phase.name, phase.below)
+    elif phase.fuse is not None:
+        stack.add_fusion(phase.name, phase.below)
+    else:
+        stack.add_bottleneck(
+            phase.name, kind=settings.adapter, reduction=settings.reduction, dropout=settings.dropout
+        )
 
 
 def _head(each: TrainingSet, bench: Bench) -> Head:
@@ -221,6 +241,7 @@ def _write(
             for each in phase.data
         },
         "data_sha256": sha256("".join(fingerprint(each.train) for each in phase.data).encode()).hexdigest(),
+        "kind": phase.settings.kind,
         "head": bench.head,
         "below": list(phase.below),
         "updates": progress.update,

@@ -9,7 +9,7 @@ from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.merge import run_merge
 from lowres_stilts.pipeline.phase import Bench, Phase, run_phase
-from lowres_stilts.recipe.schema import IntermediateSettings, Recipe
+from lowres_stilts.recipe.schema import IntermediateSettings, ModuleSettings, Recipe
 
 INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baseline"
 """Folders of the phases; several intermediate modules have a number and their task's name behind."""
@@ -47,18 +47,20 @@ def train_system(recipe: Recipe, material: Material, bench: Bench, summaries: li
         TARGET,
         below=() if mode == "continue" else below,
         start_from=start_from,
-        settings=recipe.target.module,
+        settings=_target_module(recipe),
         train=recipe.target.train,
         data=(material.target_set,),
         fuse=recipe.target.fuse if mode == "fuse" else None,
     )
     network, summary = run_phase(phase, bench)
     summaries.append(summary)
-    return Trained(network, (*phase.below, TARGET))
+    return Trained(network, phase.active)
 
 
-def train_baseline(recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]]) -> Trained:
-    """The target phase alone, or the bare encoder for retrieval; merging has trained it already.
+def train_baseline(
+    recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]], system: Trained
+) -> Trained:
+    """The target phase alone, or the bare encoder for retrieval; where modules are merged, it is trained already.
 
     Raises:
         TrainingError: training fails.
@@ -66,14 +68,22 @@ def train_baseline(recipe: Recipe, material: Material, bench: Bench, summaries: 
     """
     if material.target_set is None:
         return Trained(None, ())
+    if recipe.target.transfer == "merge":
+        return Trained(system.network, (BASELINE,))
     network, summary = run_phase(_alone(recipe, material.target_set), bench)
-    if summary["phase"] not in {known["phase"] for known in summaries}:
-        summaries.append(summary)
+    summaries.append(summary)
     return Trained(network, (BASELINE,))
 
 
 def _alone(recipe: Recipe, data: TrainingSet) -> Phase:
-    return Phase(BASELINE, (), None, recipe.target.module, recipe.target.train, (data,))
+    return Phase(BASELINE, (), None, _target_module(recipe), recipe.target.train, (data,))
+
+
+def _target_module(recipe: Recipe) -> ModuleSettings:
+    """What the target phase trains; `continue` trains the intermediate module on."""
+    if recipe.target.transfer == "continue" and recipe.intermediate is not None:
+        return recipe.intermediate.module
+    return recipe.target.module
 
 
 def _merged(

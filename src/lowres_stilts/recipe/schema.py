@@ -79,11 +79,15 @@ class CustomTask(Settings):
         return self
 
 
+LORA_KEYS = {"alpha", "rank", "targets", "rslora", "dora", "init"}
+BOTTLENECK_KEYS = {"adapter", "reduction"}
+
+
 class ModuleSettings(Settings):
     """The small module that a phase trains."""
 
-    kind: Literal["lora"] = "lora"
-    """LoRA, through PEFT (Hu et al. 2021, arXiv:2106.09685)."""
+    kind: Literal["lora", "bottleneck"] = "lora"
+    """LoRA, through PEFT (Hu et al. 2021, arXiv:2106.09685), or a bottleneck adapter, through AdapterHub."""
     rank: Positive = 16
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
@@ -97,11 +101,24 @@ class ModuleSettings(Settings):
     """Learn the norm of every weight column beside its direction (Liu et al. 2024, arXiv:2402.09353); slower, and
     no sum with other modules, so it goes with the transfer modes `continue` and `none` only."""
     init: Literal["default", "gaussian", "loftq"] = "default"
-    """`default` and `gaussian` draw A and leave B at zero (PEFT's names); `loftq` makes up for NF4's error (Li et al.
-    2023, arXiv:2310.08659) and wants to be the lowest module. PiSSA and its like change the encoder's own weights,
-    which quantized ones do not allow."""
+    """`default` and `gaussian` draw A and leave B at zero (PEFT's names); `loftq` makes up for NF4's error (Li et
+    al. 2023, arXiv:2310.08659) and wants to be the lowest module. PiSSA and its like change the encoder's own
+    weights, which quantized ones do not allow."""
+    adapter: Literal["seq_bn", "double_seq_bn", "par_bn"] = "seq_bn"
+    """Bottleneck: after each feed-forward block (Pfeiffer et al. 2021, arXiv:2005.00247), after attention too
+    (Houlsby et al. 2019, arXiv:1902.00751), or beside each of them (He et al. 2022, arXiv:2110.04366)."""
+    reduction: Positive = 16
+    """Bottleneck: how many times narrower than the hidden states it is."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Dropout on LoRA's input. It takes up to half of a CPU step; the head has its own."""
+    """Dropout on LoRA's input or an adapter's output. On LoRA it takes up to half of a CPU step."""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        others = BOTTLENECK_KEYS if self.kind == "lora" else LORA_KEYS
+        for key in sorted(others & self.model_fields_set):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} is no setting of kind {self.kind}; remove it")
+        return self
 
     @field_validator("targets")
     @classmethod
@@ -294,6 +311,8 @@ class Recipe(Settings):
 
     def _modules_fit(self, intermediate: IntermediateSettings) -> None:
         mode, below, own = self.target.transfer, intermediate.module, self.target.module
+        if own.kind == "bottleneck" and self.target.merge.method != "cat":
+            raise ValueError("target.merge.method: bottleneck adapters can only be averaged; remove it")
         if mode in {"stack", "fuse", "merge"} and (below.dora or own.dora):
             raise ValueError(
                 f"module.dora is no sum, so target.transfer {mode} cannot add it up; use continue or none"
