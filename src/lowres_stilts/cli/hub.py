@@ -1,6 +1,8 @@
 """`lowres-stilts hub`: adapter packages."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +11,15 @@ import typer
 from lowres_stilts.errors import LowresStiltsError
 
 if TYPE_CHECKING:
+    from lowres_stilts.hub.push import Plan
     from lowres_stilts.hub.verify import Package
 
-app = typer.Typer(help="Adapter packages: list, show and verify them.", no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(help="A package, or for list a folder of packages.")]
+app = typer.Typer(help="Adapter packages: list, show, verify, push and pull them.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="A package.")]
+Repo = Annotated[str, typer.Argument(help="A repository on the Hugging Face Hub: owner/name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FolderOrRepo = Annotated[Path, typer.Argument(help="A package: a folder, or owner/name on the Hub.")]
+Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit.")]
 
 
 @app.command("list")
@@ -46,7 +52,7 @@ def list_command(
 
 
 @app.command("show")
-def show_command(folder: Folder, as_json: Json = False) -> None:
+def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Json = False) -> None:
     """Shows what a package is, how to load it, and its scores.
 
     Example: lowres-stilts hub show adapters/quickstart
@@ -54,13 +60,15 @@ def show_command(folder: Folder, as_json: Json = False) -> None:
     from lowres_stilts.hub.card import model_card
     from lowres_stilts.hub.manifest import dump_manifest, read_manifest
 
-    manifest = read_manifest(folder)
+    with _found(folder, revision, only_manifest=True) as place:
+        manifest = read_manifest(place)
     typer.echo(dump_manifest(manifest) if as_json else model_card(manifest), nl=False)
 
 
 @app.command("verify")
 def verify_command(
-    folder: Folder,
+    folder: FolderOrRepo,
+    revision: Revision = "main",
     scores: Annotated[bool, typer.Option("--scores", help="Also measure its scores again and compare.")] = False,
     data: Annotated[Path | None, typer.Option(help="With --scores: the data folder.")] = None,
     source: Annotated[str, typer.Option(help="With --scores: xtreme, starter or hub.")] = "xtreme",
@@ -74,11 +82,31 @@ def verify_command(
     quiet_libraries()
     from lowres_stilts.hub.verify import open_package
 
-    package = open_package(folder)
-    tasks = ", ".join(task.name for task in package.manifest.tasks)
-    typer.echo(f"{folder}: sound; {package.manifest.name}, rank {package.manifest.rank}, {tasks}")
-    if scores:
-        _verify_scores(package, source, data)
+    with _found(folder, revision) as place:
+        package = open_package(place)
+        tasks = ", ".join(task.name for task in package.manifest.tasks)
+        typer.echo(f"{folder}: sound; {package.manifest.name}, rank {package.manifest.rank}, {tasks}")
+        if scores:
+            _verify_scores(package, source, data)
+
+
+@contextmanager
+def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Iterator[Path]:
+    """The folder; where there is none that could be a repository's name, a temporary copy from the Hub."""
+    if folder.exists() or folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
+        yield folder
+        return
+    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.errors import PackageError
+
+    quiet_libraries()
+    from lowres_stilts.hub.pull import borrowed
+
+    try:
+        with borrowed(folder.as_posix(), revision, only_manifest=only_manifest) as place:
+            yield place
+    except PackageError as error:
+        raise PackageError(f"no folder {folder} here; on the Hub, {error}") from error
 
 
 def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
@@ -97,3 +125,84 @@ def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
         typer.echo(f"{language:8} card {written:6.1f}  now {now:6.1f}{verdict}")
     if wrong := [language for language, (_, _, inside) in found.items() if not inside]:
         raise PackageError(f"{package.folder}: scores outside the card's interval in {', '.join(wrong)}")
+
+
+@app.command("push")
+def push_command(
+    folder: Folder,
+    repo: Repo,
+    private: Annotated[bool, typer.Option("--private", help="If it is made: only for its owner.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch; it is made if need be.")] = "main",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Puts a package on the Hugging Face Hub, in one commit, with the token of `hf auth login` or HF_TOKEN.
+
+    Example: lowres-stilts hub push adapters/ner me/ner --private --dry-run
+    """
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+    from lowres_stilts.hub.push import plan_push, push
+
+    plan = plan_push(folder, repo, private=private, branch=revision)
+    if not as_json:
+        typer.echo(_shown(plan))
+    url = None if dry_run else push(plan)
+    if as_json:
+        typer.echo(json.dumps(_as_json(plan, url), indent=2))
+    else:
+        done = "nothing to send" if plan.is_done else "pushed"
+        typer.echo("dry run: nothing was sent" if url is None else f"{done}: {url}")
+
+
+def _shown(plan: "Plan") -> str:
+    made = "" if plan.remote else ", to be made"
+    branch = "" if plan.branch_exists or not plan.remote else ", to be made"
+    rows = [f"{plan.repo} ({'private' if plan.private else 'public'}{made}), branch {plan.branch}{branch}"]
+    for name, change in plan.changes.items():
+        size = "" if change == "removed" else f"{(plan.folder / name).stat().st_size:,}"
+        rows.append(f"  {change:8} {name:28} {size:>12}".rstrip())
+    return "\n".join(rows)
+
+
+def _as_json(plan: "Plan", url: str | None) -> dict[str, Any]:
+    files = {
+        name: {"change": change, "bytes": None if change == "removed" else (plan.folder / name).stat().st_size}
+        for name, change in plan.changes.items()
+    }
+    return {
+        "repo": plan.repo,
+        "branch": plan.branch,
+        "private": plan.private,
+        "exists": plan.remote is not None,
+        "branch_exists": plan.branch_exists,
+        "up_to_date": plan.is_done,
+        "files": files,
+        "commit_url": url,
+    }
+
+
+@app.command("pull")
+def pull_command(
+    repo: Repo,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default adapters/<name>.")] = None,
+    revision: Revision = "main",
+    as_json: Json = False,
+) -> None:
+    """Fetches a package from the Hugging Face Hub, checks it and puts it into a new folder.
+
+    Example: lowres-stilts hub pull me/ner -o adapters/ner
+    """
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+    from lowres_stilts.hub.pull import pull_package
+
+    pulled = pull_package(repo, output or Path("adapters") / repo.rpartition("/")[2], revision)
+    if as_json:
+        row = {"folder": str(pulled.folder), "repo": repo, "commit": pulled.commit, "up_to_date": pulled.was_there}
+        typer.echo(json.dumps(row, indent=2))
+    else:
+        done = "up to date" if pulled.was_there else "pulled and sound"
+        typer.echo(f"{pulled.folder}: {done}; {repo} at {pulled.commit}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 UNREACHABLE = {
+    "ChunkedEncodingError",
     "ConnectError",
     "ConnectionError",
     "LocalEntryNotFoundError",
@@ -16,8 +17,8 @@ UNREACHABLE = {
 def is_unreachable(error: BaseException) -> bool:
     """Whether the Hub did not answer or broke down, and the cache had nothing in its place."""
     return any(
-        UNREACHABLE & {kind.__name__ for kind in type(cause).__mro__} or _status(cause) >= 500
-        for cause in _causes(error)
+        UNREACHABLE & {kind.__name__ for kind in type(cause).__mro__} or status_of(cause) >= 500
+        for cause in causes(error)
     )
 
 
@@ -67,11 +68,13 @@ def _refusal(error: Exception, revision: str) -> str | None:
     return None
 
 
-def _status(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
+    """The status of the answer that the error is about; 0 where there was no answer."""
     return getattr(getattr(error, "response", None), "status_code", 0)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, down to the first."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -80,6 +83,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _reason(error: Exception) -> str:
     """The first line of the innermost cause: `datasets` wraps what a file's reader said in words of its own."""
-    innermost = list(_causes(error))[-1]
+    innermost = list(causes(error))[-1]
     lines = str(innermost).strip().splitlines()
     return lines[0] if lines else type(innermost).__name__
