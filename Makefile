@@ -23,6 +23,7 @@ lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
 bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/training.py --quick
 	$(VENV)/bin/python benchmarks/data.py --quick
+	$(VENV)/bin/python benchmarks/modules.py --quick
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowres-stilts needs Python 3.11 or newer; set PYTHON=python3.x")'

@@ -5,10 +5,13 @@ import json
 import pytest
 import torch
 import transformers
+import yaml
 from peft import AutoPeftModelForSequenceClassification, PeftModel
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.encoder.quantize import keep_weights_unpacked
+from lowres_stilts.hub.card import model_card
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.lora import ModuleStack
@@ -37,9 +40,9 @@ def finished_run(folder, family, head, target="mood"):
     return recipe, pack_run(folder / "run")
 
 
-def our_scores(recipe, package):
-    """Scores of the stored weights, by our own network on the float32 base."""
-    encoder = load_encoder(recipe.model.id, quantize="none", embeddings="none", compute="float32", device="cpu")
+def our_scores(recipe, package, quantize="none"):
+    """Scores of the stored weights, by our own network on the base with float32 activations."""
+    encoder = load_encoder(recipe.model.id, quantize=quantize, embeddings="none", compute="float32", device="cpu")
     manifest = package.manifest
     task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
     stack = ModuleStack(encoder)
@@ -73,6 +76,28 @@ def test_plain_peft_gives_the_same_scores(family, target, tmp_path, private_cach
     torch.testing.assert_close(plain[keep], expected[keep], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["xlm-roberta", "bert"])
+def test_plain_peft_gives_the_same_scores_on_an_nf4_base(family, tmp_path, private_cache):
+    recipe, packages = finished_run(tmp_path, family, "library")
+    package = open_package(packages[-1])
+    settings = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+        llm_int8_skip_modules=["classifier", "pooler"],  # a checkpoint of the encoder has no head to quantize
+    )
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(
+        recipe.model.id, num_labels=3, quantization_config=settings, dtype=torch.float32
+    )
+    keep_weights_unpacked(base)  # or some CPUs compute in bfloat16 after all
+    model = PeftModel.from_pretrained(base, package.folder).eval()
+    with torch.no_grad():
+        plain = model(input_ids=IDS, attention_mask=MASK).logits
+    torch.testing.assert_close(plain, our_scores(recipe, package, "nf4"), atol=1e-5, rtol=1e-5)
+    assert (plain - our_scores(recipe, package)).abs().max() > 1e-4
+
+
 def test_the_auto_class_loads_it_by_the_name_of_the_base(tmp_path, private_cache):
     recipe, packages = finished_run(tmp_path, "xlm-roberta", "library")
     package = open_package(packages[-1])
@@ -102,4 +127,28 @@ def test_a_stack_is_stored_collapsed_with_its_provenance(tmp_path, private_cache
     assert first["stack"] == []
     assert [part["phase"] for part in second["stack"]] == ["1-intermediate"]
     assert second["scores"]["mood"]["en"]["metric"] == "accuracy"
-    assert "base_model:" in (packages[1] / "README.md").read_text()
+    assert "library_name: peft" in (packages[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("licences", "expected"),
+    [
+        (["CC-BY-SA-4.0"], {"license": "cc-by-sa-4.0"}),
+        (["MIT", "mit"], {"license": "mit"}),
+        (["MIT", "LDC2005T13"], {"license": "other", "license_name": "mit-ldc2005t13"}),
+        (["text: CC-BY-SA"], {"license": "other", "license_name": "text-cc-by-sa"}),
+    ],
+)
+def test_the_front_matter_is_what_the_hub_takes(licences, expected, tmp_path, private_cache):
+    _, packages = finished_run(tmp_path, "bert", "mean")
+    manifest = open_package(packages[-1]).manifest
+    (task,) = manifest.tasks
+    scores = {"xnli": dict.fromkeys(("sw", "zh-CN", "zh-TW", "sr_Latn"), manifest.scores["mood"]["en"])}
+    base = manifest.base.model_copy(update={"id": "intfloat/multilingual-e5-small"})
+    tasks = [task.model_copy(update={"name": "xnli", "licence": licence}) for licence in licences]
+    changed = manifest.model_copy(update={"tasks": tasks, "scores": scores, "baseline": {}, "base": base})
+    matter = yaml.safe_load(model_card(changed).split("---\n")[1])
+    assert {key: matter.get(key) for key in expected} == expected
+    assert matter["language"] == ["sr", "sw", "zh"]
+    assert (matter["base_model"], matter["datasets"]) == (base.id, ["facebook/xnli"])
+    assert "base_model" not in yaml.safe_load(model_card(manifest).split("---\n")[1])

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 
 from lowres_stilts.encoder.load import load_encoder
@@ -81,6 +82,20 @@ def test_what_is_written_loads_in_plain_peft_with_the_same_outputs(tiny_model, t
     plain_base = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
     plain = PeftModel.from_pretrained(plain_base.model, tmp_path).eval()
     torch.testing.assert_close(_states(plain), _states(stack.model))
+
+
+def test_what_plain_peft_wrote_loads_with_the_same_outputs(encoder, tmp_path):
+    config = LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", init_lora_weights=False, use_rslora=True)
+    plain = get_peft_model(encoder.model, config, autocast_adapter_dtype=False)
+    expected = _states(plain.eval())
+    plain.save_pretrained(tmp_path)
+    bare = plain.unload()
+    stack = ModuleStack(replace(encoder, model=bare))
+    before = _states(stack.model)
+    stack.load("theirs", tmp_path)
+    stack.activate(["theirs"])
+    torch.testing.assert_close(_states(stack.model), expected, atol=1e-5, rtol=1e-5)
+    assert (before - expected).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("others", [[], ["other"]])

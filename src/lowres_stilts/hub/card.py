@@ -1,13 +1,21 @@
 """The model card of a package, with the Hub's front matter."""
 
+import re
 from typing import Any
 
 import yaml
 
 from lowres_stilts.hub.manifest import Manifest, TaskPart
+from lowres_stilts.tasks.catalog import REGISTRY
 
 LIBRARY = "peft"
 TAGS = ["lowres-stilts", "lora", "cross-lingual-transfer"]
+HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
+HUB_LICENCES = {
+    *("afl-3.0", "apache-2.0", "bsd-3-clause", "mit"),
+    *("cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
+}
+"""Codes that the Hub takes for a licence; its others are "other" with a name."""
 WHOLE = """```python
 from peft import PeftModel
 from transformers import {auto_class}, AutoTokenizer
@@ -49,7 +57,7 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
-    languages = sorted({language for scores in manifest.scores.values() for language in scores})
+    languages = sorted({re.split("[-_]", code)[0] for scores in manifest.scores.values() for code in scores})
     results = [
         {
             "task": {"type": task, "name": task},
@@ -59,16 +67,25 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
         for task, scores in manifest.scores.items()
         for language, score in scores.items()
     ]
+    hub = [REGISTRY[task.name].hub for task in manifest.tasks if task.name in REGISTRY]
+    datasets = list(dict.fromkeys(dataset.id for dataset in hub if dataset is not None))
     return {
-        "base_model": manifest.base.id,
+        **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
         "library_name": LIBRARY,
         "language": languages or ["en"],
-        "license": "other",
-        "license_name": "; ".join(dict.fromkeys(task.licence for task in manifest.tasks)),
-        "datasets": [task.name for task in manifest.tasks],
+        **_licence([task.licence for task in manifest.tasks]),
+        **({"datasets": datasets} if datasets else {}),
         "tags": [*TAGS, *dict.fromkeys(task.family for task in manifest.tasks)],
         "model-index": [{"name": manifest.name, "results": results}],
     }
+
+
+def _licence(names: list[str]) -> dict[str, str]:
+    """The Hub's code of one known licence; a name in its spelling for all else."""
+    (first, *others) = dict.fromkeys(name.lower() for name in names)
+    if not others and first in HUB_LICENCES:
+        return {"license": first}
+    return {"license": "other", "license_name": re.sub("[^a-z0-9.]+", "-", "-".join([first, *others])).strip("-")}
 
 
 def _summary(manifest: Manifest) -> str:
