@@ -139,6 +139,35 @@ def test_merging_keeps_the_best_weights_on_english_dev(start):
     assert merged["dev_score"] == max(each["dev_score"] for each in tried)
 
 
+def test_tests_are_answered_over_the_adapter_of_their_language(start, tmp_path, capsys):
+    module = {"kind": "bottleneck", "reduction": 4}
+    train = {"epochs": 3, "lr": 2e-2, "tokens_per_batch": 64}
+    settings = ["data.files.mlm={train: 'text-test-{lang}.txt'}"]
+    changes = {"intermediate__module": module, "target__module": module, "target__train": train}
+    changes["languages"] = {"adapters": ["en", "sw"], "train": train}
+    results = start(overrides=settings, **changes)
+    assert "no language adapter for ur: the English one answers for them" in capsys.readouterr().err
+    names = ["0-language-en", "0-language-sw"]
+    assert [phase["phase"] for phase in results["phases"]][:2] == names
+    below = {phase["phase"]: phase["below"] for phase in results["phases"]}
+    assert below["1-intermediate"] == below["2-target-baseline"] == names[:1]
+    assert below["2-target"] == [names[0], "1-intermediate"]
+    assert results["evaluation"]["language_adapters"] == ["en", "sw"]
+
+    english = start("english", overrides=[*settings, "languages.adapters=[en]"])
+    for language, same in {"en": True, "ur": True, "sw": False}.items():
+        file = f"predictions/mood/test-{language}.tsv"
+        found = [(tmp_path / run / file).read_bytes() for run in ("run", "english")]
+        assert (found[0] == found[1]) is same
+    assert english["scores"]["mood"]["en"] == results["scores"]["mood"]["en"]
+
+    predictions = {path: path.read_bytes() for path in (tmp_path / "run").glob("*predictions/**/*.tsv")}
+    for path in (*predictions, tmp_path / "run" / "results.json"):
+        path.unlink()
+    start(resume=True, overrides=settings)
+    assert {path: path.read_bytes() for path in predictions} == predictions
+
+
 def test_a_finished_run_resumes_at_once_and_a_missing_one_starts(start, tmp_path):
     results = start(resume=True)
     log = (tmp_path / "run" / "log.jsonl").read_text()

@@ -194,6 +194,26 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             ":9: target.module.targets: '(query' is no group of layers and no regular expression (missing )",
         ),
         (
+            "target:",
+            "languages: {adapters: [sw]}\ntarget:",
+            ":8: languages: adapters must name every language once, and en, over which the phases train",
+        ),
+        (
+            "target:",
+            "languages: {adapters: [en]}\ntarget:",
+            ":1: intermediate.module.kind must be bottleneck to stand on language adapters",
+        ),
+        (
+            "  task: s",
+            "  module: {kind: language}\n  task: s",
+            ":1: target.module.kind language: language adapters are trained in the section languages",
+        ),
+        (
+            "  task: s",
+            "  module: {kind: bottleneck, rank: 4}\n  task: s",
+            ":9: target.module: rank is no setting of kind bottleneck; remove it",
+        ),
+        (
             "  task: s",
             "  module: {init: loftq}\n  task: s",
             ":1: target.module.init loftq makes up for NF4 a second time",

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lowres_stilts.encoder.checkpoint import pretrained_lm_head
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.modules.heads import Head, HeadLayout, SequenceHead, TokenHead, VocabularyHead
+from lowres_stilts.modules.heads import Head, HeadLayout, Invert, SequenceHead, TokenHead, VocabularyHead
 from lowres_stilts.tasks.families import HeadKind
 
 
@@ -47,20 +47,30 @@ class Network(nn.Module):
         return scores
 
 
-def make_head(encoder: Encoder, kind: HeadKind, outputs: int, *, layout: HeadLayout) -> Head:
-    """A new head on the encoder's device, initialized as transformers does: normal, 0.02."""
+def make_head(
+    encoder: Encoder, kind: HeadKind, outputs: int, *, layout: HeadLayout, invert: Invert | None = None
+) -> Head:
+    """A new head on the encoder's device, initialized as transformers does: normal, 0.02.
+
+    Args:
+        encoder: what it is for.
+        kind: of the task's family.
+        outputs: how many scores.
+        layout: of a head for whole sequences.
+        invert: undoes the coupling of a language adapter before the projection to the vocabulary.
+    """
     hidden = encoder.hidden_size
     head: Head
     if kind == "vocabulary":
-        return _vocabulary_head(encoder).to(encoder.device)
+        return _vocabulary_head(encoder, invert).to(encoder.device)
     head = TokenHead(hidden, outputs) if kind == "token" else SequenceHead(hidden, outputs, layout)
     return head.apply(_initialize).to(encoder.device)
 
 
-def _vocabulary_head(encoder: Encoder) -> VocabularyHead:
+def _vocabulary_head(encoder: Encoder, invert: Invert | None) -> VocabularyHead:
     """The checkpoint's own head where it has one."""
     eps = float(encoder.model.config.layer_norm_eps)
-    head = VocabularyHead(encoder.hidden_size, encoder.model.get_input_embeddings(), eps)
+    head = VocabularyHead(encoder.hidden_size, encoder.model.get_input_embeddings(), eps, invert)
     weights = pretrained_lm_head(encoder.path, encoder.revision)
     if weights is None:
         return head.apply(_initialize)

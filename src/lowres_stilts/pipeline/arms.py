@@ -17,13 +17,14 @@ from lowres_stilts.evaluation.predict import predict
 from lowres_stilts.evaluation.retrieval import Retriever, View, sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
+from lowres_stilts.modules.network import Network
 from lowres_stilts.modules.stack import make_stack
 from lowres_stilts.pipeline.dev import longest, max_length
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.phase import Bench
-from lowres_stilts.pipeline.transfer import Trained, train_baseline, train_system
+from lowres_stilts.pipeline.transfer import Trained, in_language, train_baseline, train_languages, train_system
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.cache import cached_features
 
@@ -58,8 +59,11 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
     bench = Bench(folder, encoder, make_stack(_kind(recipe), encoder), recipe.model.head, recipe.seed, display)
     summaries: list[dict[str, Any]] = []
+    _warn_of_languages(recipe, material, display)
+    train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _answers(recipe, material, bench, stilts))
+    bench.stack.activate(stilts.active)
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
@@ -82,6 +86,7 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
         "evaluation": {
             "split": recipe.evaluate.split,
             "limit": recipe.evaluate.limit,
+            "language_adapters": sorted(material.languages),
             "without_answers": [language for language in material.test if language not in material.gold],
         },
         **({"sweep": swept} if swept else {}),
@@ -101,27 +106,37 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
 
 def _kind(recipe: Recipe) -> str:
     """Of the modules: all of a run are of one."""
+    if recipe.languages is not None:
+        return recipe.languages.module.kind
     if recipe.intermediate is None or recipe.target.transfer == "none":
         return recipe.target.module.kind
     return recipe.intermediate.module.kind
 
 
-def _answers(recipe: Recipe, material: Material, bench: Bench, trained: Trained) -> Answer:
-    bench.stack.activate(trained.active)
-    network, task, encoder = trained.network, material.target, bench.encoder
-    if network is None:
-        retriever = _retriever(recipe, material, bench)
-        return lambda language: retriever.answer(
-            task, _pool(material.test[language]), material.tuning.get(language)
-        )
+def _warn_of_languages(recipe: Recipe, material: Material, display: Display) -> None:
+    if recipe.languages is None:
+        return
+    if without := [language for language in material.test if language not in recipe.languages.adapters]:
+        display.line(f"warning: no language adapter for {', '.join(without)}: the English one answers for them")
 
+
+def _answers(recipe: Recipe, material: Material, bench: Bench, trained: Trained) -> Answer:
     def answer(language: str) -> list[Any]:
-        length = max_length(recipe.target.train, task.max_length, encoder)
-        examples = _examples(material.test[language])
-        features = cached_features(task, examples, encoder.tokenizer, length)
-        return predict(network, encoder, task, examples, features, recipe.evaluate.tokens_per_batch)
+        bench.stack.activate(in_language(recipe, trained.active, language))
+        if trained.network is None:
+            pool, tuning = _pool(material.test[language]), material.tuning.get(language)
+            return _retriever(recipe, material, bench).answer(material.target, pool, tuning)
+        return _predicted(recipe, material, bench, trained.network, language)
 
     return answer
+
+
+def _predicted(recipe: Recipe, material: Material, bench: Bench, network: Network, language: str) -> list[Any]:
+    task, encoder = material.target, bench.encoder
+    length = max_length(recipe.target.train, task.max_length, encoder)
+    examples = _examples(material.test[language])
+    features = cached_features(task, examples, encoder.tokenizer, length)
+    return predict(network, encoder, task, examples, features, recipe.evaluate.tokens_per_batch)
 
 
 def _examples(found: Sequence[Any] | Pool) -> Sequence[Any]:

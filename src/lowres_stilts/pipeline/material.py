@@ -34,6 +34,8 @@ class TrainingSet:
 class Material:
     """Tasks and examples of a run."""
 
+    languages: Mapping[str, TrainingSet]
+    """Plain text by language, for language adapters."""
     intermediate: tuple[TrainingSet, ...]
     """Empty where there is no intermediate phase."""
     target: Task
@@ -69,6 +71,7 @@ class Material:
         if target.family != "retrieval":
             target_set = _training_set(target, source, recipe.target.train, recipe.seed, _english(target))
         return cls(
+            languages=_texts(recipe, source),
             intermediate=_mixed(phase, tasks, source, recipe.seed) if phase else (),
             target=target_set.task if target_set else target,
             target_set=target_set,
@@ -77,6 +80,16 @@ class Material:
             tuning=_tuning(recipe, target, source, languages),
             revisions=source.revisions if isinstance(source, HubSource) else {},
         )
+
+
+def _texts(recipe: Recipe, source: Source) -> dict[str, TrainingSet]:
+    if recipe.languages is None:
+        return {}
+    mlm = find_task("mlm", {}, "languages")
+    return {
+        language: _training_set(mlm, source, recipe.languages.train, recipe.seed, (language,))
+        for language in recipe.languages.adapters
+    }
 
 
 def _check_target(recipe: Recipe, target: Task) -> None:

@@ -39,7 +39,7 @@ def run_merge(
     folder = bench.folder.phase(name) / "module"
     if folder.exists():
         bench.stack.load(name, folder)
-        bench.stack.activate([name])
+        bench.stack.activate([*alone.below, name])
         found: dict[str, Any] = json.loads((folder / "phase.json").read_text(encoding="utf-8"))
         return found
     started = time.perf_counter()
@@ -48,7 +48,7 @@ def run_merge(
 
     def score(weights: Mapping[str, float]) -> float:
         bench.stack.merge(name, weights, method=settings.method, density=settings.density, seed=bench.seed)
-        bench.stack.activate([name])
+        bench.stack.activate([*alone.below, name])
         return dev.score(network, bench.encoder, alone.train.tokens_per_batch)
 
     with bench.display.work(f"{name}: merge") as advance:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import Head, HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
@@ -117,6 +118,8 @@ def _add(phase: Phase, stack: Stack) -> None:
         )
         if phase.fuse is not None:
             stack.fuse(phase.name, phase.below)
+    elif settings.kind == "language":
+        stack.add_language(phase.name, reduction=settings.reduction, dropout=settings.dropout)
     elif phase.fuse is not None:
         stack.add_fusion(phase.name, phase.below)
     else:
@@ -127,7 +130,8 @@ def _add(phase: Phase, stack: Stack) -> None:
 
 def _head(each: TrainingSet, bench: Bench) -> Head:
     family = FAMILIES[each.task.family]
-    return make_head(bench.encoder, family.head, family.outputs(each.task), layout=bench.head)
+    invert = bench.stack.invert if isinstance(bench.stack, AdapterStack) else None
+    return make_head(bench.encoder, family.head, family.outputs(each.task), layout=bench.head, invert=invert)
 
 
 def _take(network: Network, weights: Mapping[str, Tensor]) -> None:

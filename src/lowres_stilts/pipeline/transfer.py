@@ -15,6 +15,10 @@ INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baselin
 """Folders of the phases; several intermediate modules have a number and their task's name behind."""
 
 
+LANGUAGE = "0-language"
+"""Of language adapters, with the code behind."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What an arm predicts with."""
@@ -33,19 +37,20 @@ def train_system(recipe: Recipe, material: Material, bench: Bench, summaries: li
         RunError: something cannot be written.
     """
     mode = recipe.target.transfer
-    below: tuple[str, ...] = ()
+    ground = _ground(recipe)
+    below = ground
     if recipe.intermediate is not None and material.intermediate:
-        phases = _intermediate(recipe.intermediate, material.intermediate, apart=mode in {"fuse", "merge"})
+        phases = _intermediate(recipe.intermediate, material.intermediate, ground, apart=mode in {"fuse", "merge"})
         summaries.extend(run_phase(phase, bench)[1] for phase in phases)
-        below = tuple(phase.name for phase in phases)
+        below = (*ground, *(phase.name for phase in phases))
     if material.target_set is None:
         return Trained(None, below)
     if mode == "merge":
-        return _merged(recipe, material.target_set, bench, below, summaries)
+        return _merged(recipe, material.target_set, bench, below[len(ground) :], summaries)
     start_from = bench.folder.phase(INTERMEDIATE) / "module" if mode == "continue" else None
     phase = Phase(
         TARGET,
-        below=() if mode == "continue" else below,
+        below=ground if mode == "continue" else below,
         start_from=start_from,
         settings=_target_module(recipe),
         train=recipe.target.train,
@@ -67,16 +72,43 @@ def train_baseline(
         RunError: something cannot be written.
     """
     if material.target_set is None:
-        return Trained(None, ())
+        return Trained(None, _ground(recipe))
     if recipe.target.transfer == "merge":
-        return Trained(system.network, (BASELINE,))
+        return Trained(system.network, (*_ground(recipe), BASELINE))
     network, summary = run_phase(_alone(recipe, material.target_set), bench)
     summaries.append(summary)
-    return Trained(network, (BASELINE,))
+    return Trained(network, (*_ground(recipe), BASELINE))
+
+
+def train_languages(recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]]) -> None:
+    """A language adapter for every language that has text; both arms stand on the English one.
+
+    Raises:
+        TrainingError: training fails.
+        RunError: something cannot be written.
+    """
+    if recipe.languages is None:
+        return
+    for language, data in material.languages.items():
+        name = f"{LANGUAGE}-{language}"
+        phase = Phase(name, (), None, recipe.languages.module, recipe.languages.train, (data,))
+        summaries.append(run_phase(phase, bench)[1])
+
+
+def in_language(recipe: Recipe, active: tuple[str, ...], language: str) -> tuple[str, ...]:
+    """The modules with the adapter of a language in the place of the English one, where there is one."""
+    if recipe.languages is None or language not in recipe.languages.adapters:
+        return active
+    return (f"{LANGUAGE}-{language}", *active[1:])
+
+
+def _ground(recipe: Recipe) -> tuple[str, ...]:
+    """What both phases stand on."""
+    return (f"{LANGUAGE}-en",) if recipe.languages is not None else ()
 
 
 def _alone(recipe: Recipe, data: TrainingSet) -> Phase:
-    return Phase(BASELINE, (), None, _target_module(recipe), recipe.target.train, (data,))
+    return Phase(BASELINE, _ground(recipe), None, _target_module(recipe), recipe.target.train, (data,))
 
 
 def _target_module(recipe: Recipe) -> ModuleSettings:
@@ -93,14 +125,16 @@ def _merged(
     network, summary = run_phase(alone, bench)
     summaries.append(summary)
     summaries.append(run_merge(TARGET, alone, below, recipe.target.merge, bench, network))
-    return Trained(network, (TARGET,))
+    return Trained(network, (*alone.below, TARGET))
 
 
-def _intermediate(settings: IntermediateSettings, sets: tuple[TrainingSet, ...], *, apart: bool) -> list[Phase]:
+def _intermediate(
+    settings: IntermediateSettings, sets: tuple[TrainingSet, ...], ground: tuple[str, ...], *, apart: bool
+) -> list[Phase]:
     groups = [(each,) for each in sets] if apart else [sets]
     names = [_numbered(*numbered) for numbered in enumerate(sets, start=1)] if apart else [INTERMEDIATE]
     return [
-        Phase(name, (), None, settings.module, settings.train, data)
+        Phase(name, ground, None, settings.module, settings.train, data)
         for name, data in zip(names, groups, strict=True)
     ]
 

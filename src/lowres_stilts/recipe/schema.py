@@ -86,8 +86,9 @@ BOTTLENECK_KEYS = {"adapter", "reduction"}
 class ModuleSettings(Settings):
     """The small module that a phase trains."""
 
-    kind: Literal["lora", "bottleneck"] = "lora"
-    """LoRA, through PEFT (Hu et al. 2021, arXiv:2106.09685), or a bottleneck adapter, through AdapterHub."""
+    kind: Literal["lora", "bottleneck", "language"] = "lora"
+    """LoRA, through PEFT (Hu et al. 2021, arXiv:2106.09685); a bottleneck adapter, through AdapterHub; or, in the
+    section `languages` only, a language adapter of MAD-X (Pfeiffer et al. 2020, arXiv:2005.00052)."""
     rank: Positive = 16
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
@@ -114,7 +115,7 @@ class ModuleSettings(Settings):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
-        others = BOTTLENECK_KEYS if self.kind == "lora" else LORA_KEYS
+        others = {"lora": BOTTLENECK_KEYS, "bottleneck": LORA_KEYS, "language": LORA_KEYS | {"adapter"}}[self.kind]
         for key in sorted(others & self.model_fields_set):
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} is no setting of kind {self.kind}; remove it")
@@ -247,6 +248,26 @@ class TargetSettings(Settings):
     merge: MergeSettings = MergeSettings()
 
 
+class LanguageSettings(Settings):
+    """Language adapters, trained by masked language modelling on plain text, one for each language.
+
+    Both phases train over the English one; the tests of a language are answered over its own.
+    """
+
+    adapters: Annotated[list[str], Field(min_length=1)]
+    """Languages, English among them; `data.files.mlm.train` names the texts, with `{lang}` in it."""
+    module: ModuleSettings = ModuleSettings(kind="language", reduction=2)
+    train: TrainSettings = TrainSettings(epochs=1)
+
+    @model_validator(mode="after")
+    def _has_english(self) -> Self:
+        if "en" not in self.adapters or len(set(self.adapters)) != len(self.adapters):
+            raise ValueError("adapters must name every language once, and en, over which the phases train")
+        if self.module.kind != "language":
+            raise ValueError("module.kind must be language")
+        return self
+
+
 class RetrievalSettings(Settings):
     """How a sentence becomes one vector."""
 
@@ -289,6 +310,7 @@ class Recipe(Settings):
     data: DataSettings
     tasks: dict[str, CustomTask] = {}
     """Tasks of the user's own, beside the registry's."""
+    languages: LanguageSettings | None = None
     intermediate: IntermediateSettings | None = None
     target: TargetSettings
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -307,7 +329,24 @@ class Recipe(Settings):
             raise ValueError("target.transfer continue trains the intermediate module on: remove target.module")
         if self.intermediate is not None:
             self._modules_fit(self.intermediate)
+        self._languages_fit()
         return self
+
+    def _languages_fit(self) -> None:
+        modules = {"target": self.target.module}
+        if self.intermediate is not None:
+            modules["intermediate"] = self.intermediate.module
+        for key, module in modules.items():
+            if module.kind == "language":
+                raise ValueError(
+                    f"{key}.module.kind language: language adapters are trained in the section languages"
+                )
+            default = TargetSettings.model_fields["module"].default
+            unset = self.target.transfer != "none" and module == default
+            if self.languages is not None and module.kind != "bottleneck" and not unset:
+                raise ValueError(f"{key}.module.kind must be bottleneck to stand on language adapters")
+        if self.languages is not None and self.target.transfer == "fuse":
+            raise ValueError("target.transfer fuse: AdapterFusion does not stand on language adapters; use stack")
 
     def _modules_fit(self, intermediate: IntermediateSettings) -> None:
         mode, below, own = self.target.transfer, intermediate.module, self.target.module
