@@ -88,7 +88,7 @@ def test_a_question_answering_target(start, tmp_path):
     results = start(
         target__task="asked",
         target__train={"epochs": 12, "lr": 5e-3, "tokens_per_batch": 256},
-        evaluate__baseline=False,
+        evaluate__nbest=4,
     )
     scores = results["scores"]["asked"]
     assert {score["metric"] for score in scores.values()} == {"squad"}
@@ -98,6 +98,14 @@ def test_a_question_answering_target(start, tmp_path):
     assert set(answers) == set(contexts)
     assert all(answer and answer in contexts[name] for name, answer in answers.items())
     assert scores["en"]["value"] > 40
+    best = json.loads((tmp_path / "run" / "nbest" / "asked" / "test-sw.json").read_text())
+    assert list(best) == list(answers)
+    for name, found in best.items():
+        assert found[0]["text"] == answers[name]
+        assert 0 < len(found) <= 4
+        assert sum(each["probability"] for each in found) == pytest.approx(1, abs=1e-4)
+        assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
+        assert all(contexts[name][each["start"] :].startswith(each["text"]) for each in found)
 
 
 def test_a_language_without_answers_is_predicted_and_not_scored(start, tmp_path):

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
@@ -14,6 +16,8 @@ from lowres_stilts.tasks.task import Task
 
 Advance = Callable[[int], object]
 """Told how many examples are done."""
+Keep = Callable[[int, NDArray[np.float32]], object]
+"""Given the index of an example and its scores, `[sequences, length or 1, outputs]`."""
 
 
 def predict(
@@ -24,8 +28,19 @@ def predict(
     features: Features,
     tokens_per_batch: int,
     advance: Advance = lambda _: None,
+    keep: Keep = lambda _index, _scores: None,
 ) -> list[Any]:
     """One prediction per example, in the family's form.
+
+    Args:
+        network: with a head for the task.
+        encoder: its device and padding.
+        task: what to predict.
+        examples: in order.
+        features: of the examples.
+        tokens_per_batch: most tokens of a batch.
+        advance: told of every batch.
+        keep: given the scores of every example.
 
     Raises:
         torch.OutOfMemoryError: a batch does not fit; lower `tokens_per_batch`.
@@ -39,6 +54,7 @@ def predict(
             ids, mask = (torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask))
             scores = network(task.name, ids, mask).cpu().numpy()
             for index, (start, end) in zip(chosen.tolist(), _spans(batch.widths), strict=True):
+                keep(index, scores[start:end])
                 predictions[index] = family.decode(task, examples[index], features, index, scores[start:end])
             advance(len(chosen))
     return predictions

@@ -1,32 +1,28 @@
 """The two arms of a run, with and without the intermediate phase, and what they score."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
 import torch
 
-from lowres_stilts.data.examples import Pool
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.load import load_encoder, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.predict import predict
-from lowres_stilts.evaluation.retrieval import Retriever, View, sweep
+from lowres_stilts.evaluation.retrieval import sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
-from lowres_stilts.modules.network import Network
 from lowres_stilts.modules.stack import make_stack
-from lowres_stilts.pipeline.dev import longest, max_length
+from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.phase import Bench
-from lowres_stilts.pipeline.transfer import Trained, in_language, train_baseline, train_languages, train_system
+from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.tasks.cache import cached_features
 
 SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
@@ -62,13 +58,14 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     _warn_of_languages(recipe, material, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
-    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, _answers(recipe, material, bench, stilts))
+    answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
+    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, answer)
     bench.stack.activate(stilts.active)
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
         alone = train_baseline(recipe, material, bench, summaries, stilts)
-        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, _answers(recipe, material, bench, alone))
+        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone))
     metric = METRICS[material.target.metric]
     scores = transfer_results(
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
@@ -120,59 +117,14 @@ def _warn_of_languages(recipe: Recipe, material: Material, display: Display) -> 
         display.line(f"warning: no language adapter for {', '.join(without)}: the English one answers for them")
 
 
-def _answers(recipe: Recipe, material: Material, bench: Bench, trained: Trained) -> Answer:
-    def answer(language: str) -> list[Any]:
-        bench.stack.activate(in_language(recipe, trained.active, language))
-        if trained.network is None:
-            pool, tuning = _pool(material.test[language]), material.tuning.get(language)
-            return _retriever(recipe, material, bench).answer(material.target, pool, tuning)
-        return _predicted(recipe, material, bench, trained.network, language)
-
-    return answer
-
-
-def _predicted(recipe: Recipe, material: Material, bench: Bench, network: Network, language: str) -> list[Any]:
-    task, encoder = material.target, bench.encoder
-    length = max_length(recipe.target.train, task.max_length, encoder)
-    examples = _examples(material.test[language])
-    features = cached_features(task, examples, encoder.tokenizer, length)
-    return predict(network, encoder, task, examples, features, recipe.evaluate.tokens_per_batch)
-
-
-def _examples(found: Sequence[Any] | Pool) -> Sequence[Any]:
-    if isinstance(found, Pool):
-        raise TypeError("a pool is searched, not predicted")
-    return found
-
-
-def _pool(found: Sequence[Any] | Pool) -> Pool:
-    if not isinstance(found, Pool):
-        raise TypeError("examples are predicted, not searched")
-    return found
-
-
-def _retriever(recipe: Recipe, material: Material, bench: Bench) -> Retriever:
-    settings = recipe.evaluate.retrieval
-    return Retriever(
-        bench.stack.model,
-        bench.encoder,
-        View(settings.layer, settings.pooling),
-        prefix=settings.prefix,
-        similarity=settings.similarity,
-        neighbours=settings.neighbours,
-        max_length=longest(material.target.max_length, bench.encoder),
-        tokens_per_batch=recipe.evaluate.tokens_per_batch,
-    )
-
-
 def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:
     """Mean scores over languages of further layers and both poolings, with the modules that are active."""
     layers = recipe.evaluate.retrieval.sweep
     if not layers or material.target.family != "retrieval":
         return []
-    pools = {language: _pool(material.test[language]) for language in material.gold}
+    pools = {language: as_pool(material.test[language]) for language in material.gold}
     metric = METRICS[material.target.metric]
-    answers = sweep(_retriever(recipe, material, bench), layers, material.target, pools, material.tuning)
+    answers = sweep(retriever_of(recipe, material, bench), layers, material.target, pools, material.tuning)
     return [
         {
             "layer": view.layer,

@@ -295,6 +295,8 @@ class EvaluateSettings(Settings):
     """The first n examples of each language; the results say so."""
     baseline: bool = True
     """Also run the target without the intermediate phase, and report the gain over it."""
+    nbest: Positive | None = None
+    """Question answering: also write that many answers to each question, with their probabilities, to `nbest/`."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples behind each 95% interval."""
     tokens_per_batch: Positive = 4096
