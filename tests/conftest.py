@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from tests.models import write_tiny_model
@@ -13,6 +14,12 @@ ROOT = Path(__file__).parent.parent
 # The machine may be busy with training: time is no sign of a fault here.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(autouse=True)
+def same_seed() -> None:
+    """New weights are the same whichever tests ran before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
