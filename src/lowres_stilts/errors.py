@@ -33,5 +33,9 @@ class TrainingError(LowresStiltsError):
     """Training cannot go on, for instance because the loss is not a number."""
 
 
+class BundleError(LowresStiltsError):
+    """An exported bundle is damaged, unsafe, or cannot be used here."""
+
+
 class PackageError(LowresStiltsError):
     """An adapter package is damaged, unsafe, or does not fit."""

@@ -12,10 +12,8 @@ from lowres_stilts.data.readers import Record, is_text, shown
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.spans import Span, best_spans, token_span
-from lowres_stilts.text.windows import encode_contexts
+from lowres_stilts.text.windows import STRIDE, encode_contexts
 
-STRIDE = 128
-"""Tokens that windows share; XTREME's baselines."""
 NULL_METRIC = "squad_v2"
 """Tasks of this metric have questions without an answer."""
 

@@ -9,6 +9,8 @@ from lowres_stilts.errors import UsageError
 
 LONGEST_QUESTION = 64
 """Most tokens of a question, as in SQuAD's baselines (Devlin et al. 2019)."""
+STRIDE = 128
+"""Tokens that windows share; XTREME's baselines."""
 OUTSIDE = (-1, -1)
 
 

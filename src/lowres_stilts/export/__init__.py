@@ -1,0 +1,1 @@
+"""From adapter packages to a bundle that onnxruntime runs without torch."""

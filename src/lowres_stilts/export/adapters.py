@@ -1,0 +1,39 @@
+"""An adapter package as inputs of the base graph, in onnxruntime's adapter format."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from lowres_stilts.export.heads import head_inputs
+from lowres_stilts.export.products import Floats
+from lowres_stilts.hub.verify import Package
+from lowres_stilts.tasks.families import FAMILIES
+
+VERSION = 1
+
+
+def adapter_inputs(package: Package, task: str) -> dict[str, Floats]:
+    """The module of a package and the head of one of its tasks, by input of the graph; scaling is in B."""
+    family = next(part.family for part in package.manifest.tasks if part.name == task)
+    head = {name: tensor.float().numpy() for name, tensor in package.heads[task].items()}
+    found: dict[str, Floats] = {}
+    for name, layer in package.layers.items():
+        found[f"{name}.lora_A"] = layer.a.float().numpy().T
+        found[f"{name}.lora_B"] = layer.b.float().numpy().T * layer.scaling
+    kind = FAMILIES[family].head  # type: ignore[index]
+    return found | head_inputs(head, kind=kind, mean=package.manifest.head == "mean")
+
+
+def write_adapter(path: Path, inputs: Mapping[str, Floats]) -> None:
+    """Writes `.onnx_adapter`, onnxruntime's own format."""
+    values = {
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
+        for name, value in inputs.items()
+    }
+    adapter = onnxruntime.AdapterFormat()
+    adapter.set_adapter_version(VERSION)
+    adapter.set_model_version(VERSION)
+    adapter.set_parameters(values)  # it points into the values, which must live until they are written
+    adapter.export_adapter(str(path))

@@ -1,0 +1,139 @@
+"""The encoder as a graph: XLM-R and BERT (norms after each part), XLM-R XL (norms before)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowres_stilts.export.graph import CONTRIB, Graph
+from lowres_stilts.export.products import Floats, Products
+from lowres_stilts.export.sites import Sites
+
+IDS, MASK = "input_ids", "attention_mask"
+HIDDEN = "last_hidden_state"
+TOKENS = ["batch", "length"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a graph must know of a model's configuration."""
+
+    model_type: str
+    layers: int
+    heads: int
+    hidden: int
+    epsilon: float
+    pad_id: int
+
+    @property
+    def norms_first(self) -> bool:
+        """Whether each part is normalized before it instead of after."""
+        return self.model_type == "xlm-roberta-xl"
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether positions count the tokens that are no padding, from `pad_id + 1`."""
+        return self.model_type != "bert"
+
+
+class EncoderGraph:
+    """Adds an encoder to a graph, part by part."""
+
+    def __init__(
+        self, graph: Graph, shape: Shape, weights: Mapping[str, Floats], products: Products, sites: Sites
+    ) -> None:
+        self._graph = graph
+        self._shape = shape
+        self._weights = weights
+        self._products = products
+        self._sites = sites
+        self._flat = graph.constant("flat", np.array([-1, shape.hidden]))
+
+    def states(self, ids: str, mask: str, wanted: Sequence[int]) -> dict[int, str]:
+        """Hidden states `[batch, length, hidden]` by layer; 0 is the embedding output."""
+        graph = self._graph
+        embedded = self._embedded(ids)
+        shape = graph.node("Shape", embedded)
+        keep = graph.node("Cast", mask, to=6)  # int32, as onnxruntime's attention wants it
+        x = graph.node("Reshape", embedded, self._flat)
+        found = {0: embedded}
+        for number in range(self._shape.layers):
+            x = self._layer(number, x, keep, shape)
+            if number + 1 in wanted or number + 1 == self._shape.layers:
+                found[number + 1] = graph.node("Reshape", x, shape)
+        if self._shape.norms_first:
+            last = self._shape.layers
+            found[last] = self._norm("encoder.LayerNorm", found[last])
+        return {number: value for number, value in found.items() if number in wanted}
+
+    def _embedded(self, ids: str) -> str:
+        words = self._products.rows(
+            self._graph, "embeddings.word_embeddings", self._weight("embeddings.word_embeddings"), ids
+        )
+        # Every token is of the first type.
+        table = self._weight("embeddings.position_embeddings") + self._weight("embeddings.token_type_embeddings")[0]
+        places = self._places(ids, self._graph.constant("embeddings.position_embeddings.weight", table))
+        total = self._graph.node("Add", words, places)
+        return total if self._shape.norms_first else self._norm("embeddings.LayerNorm", total)
+
+    def _places(self, ids: str, table: str) -> str:
+        """The embedding of each token's position."""
+        graph, one = self._graph, self._graph.constant("one", np.array([1]))
+        if not self._shape.counts_tokens:
+            start = graph.constant("zero", np.array([0]))
+            length = graph.node("Slice", graph.node("Shape", ids), one, graph.constant("two", np.array([2])))
+            return graph.node("Slice", table, start, length, start)
+        padding = graph.constant("pad_id", np.array([self._shape.pad_id]))
+        tokens = graph.node("Cast", graph.node("Not", graph.node("Equal", ids, padding)), to=7)
+        counted = graph.node("Mul", graph.node("CumSum", tokens, one), tokens)
+        return graph.node("Gather", table, graph.node("Add", counted, padding))
+
+    def _layer(self, number: int, x: str, keep: str, shape: str) -> str:
+        path = f"encoder.layer.{number}"
+        if self._shape.norms_first:
+            normed = self._norm(f"{path}.attention.self_attn_layer_norm", x)
+            attended = self._linear(f"{path}.attention.output.dense", self._attention(path, normed, keep, shape))
+            normed, total = self._add_and_norm(f"{path}.LayerNorm", attended, x)
+            return self._graph.node("Add", self._feed_forward(path, normed), total)
+        attended = self._linear(f"{path}.attention.output.dense", self._attention(path, x, keep, shape))
+        x, _ = self._add_and_norm(f"{path}.attention.output.LayerNorm", attended, x)
+        return self._add_and_norm(f"{path}.output.LayerNorm", self._feed_forward(path, x), x)[0]
+
+    def _attention(self, path: str, x: str, keep: str, shape: str) -> str:
+        parts = [
+            self._graph.node("Reshape", self._linear(f"{path}.attention.self.{part}", x), shape)
+            for part in ("query", "key", "value")
+        ]
+        attended = self._graph.node(
+            "MultiHeadAttention", *parts, "", keep, domain=CONTRIB, num_heads=self._shape.heads
+        )
+        return self._graph.node("Reshape", attended, self._flat)
+
+    def _feed_forward(self, path: str, x: str) -> str:
+        wide = self._linear(f"{path}.intermediate.dense", x)
+        return self._linear(f"{path}.output.dense", self._graph.node("Gelu", wide, domain=CONTRIB))
+
+    def _linear(self, path: str, x: str) -> str:
+        weight = self._weight(path)
+        outputs, inputs = weight.shape
+        y = self._products.linear(self._graph, path, x, weight, self._weights[f"{path}.bias"])
+        return self._sites.add(self._graph, path, x, y, inputs=inputs, outputs=outputs)
+
+    def _norm(self, path: str, x: str) -> str:
+        return self._graph.node("LayerNormalization", x, *self._norm_weights(path), epsilon=self._shape.epsilon)
+
+    def _add_and_norm(self, path: str, x: str, residual: str) -> tuple[str, str]:
+        """The norm of a sum, and the sum."""
+        weights = self._norm_weights(path)
+        outputs = self._graph.nodes(
+            "SkipLayerNormalization", x, residual, *weights, count=4, domain=CONTRIB, epsilon=self._shape.epsilon
+        )
+        return outputs[0], outputs[3]
+
+    def _norm_weights(self, path: str) -> list[str]:
+        names = (f"{path}.weight", f"{path}.bias")
+        return [self._graph.constant(name, self._weights[name]) for name in names]
+
+    def _weight(self, path: str) -> NDArray[np.float32]:
+        return self._weights[f"{path}.weight"]

@@ -1,0 +1,51 @@
+"""The two forms of the base: one adapter for a batch, or one for each of its rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import onnx
+
+from lowres_stilts.export.graph import Graph
+from lowres_stilts.export.heads import SEQUENCE, TOKEN, add_heads
+from lowres_stilts.export.layers import HIDDEN, IDS, MASK, TOKENS, EncoderGraph, Shape
+from lowres_stilts.export.products import Floats, Products
+from lowres_stilts.export.sites import INDEX, AdapterPerRow, OneAdapter
+
+Form = Literal["single", "mixed"]
+
+
+def base_model(
+    shape: Shape, weights: Mapping[str, Floats], products: Products, form: Form, layers: Sequence[int] = ()
+) -> onnx.ModelProto:
+    """A frozen encoder whose adapters and heads are optional inputs.
+
+    Inputs are `input_ids` and `attention_mask` `[batch, length]`, in the mixed form `adapter_index` `[batch]`;
+    outputs `last_hidden_state`, `sequence_scores` and `token_scores`, and `hidden_state_<n>` for other layers.
+
+    Args:
+        shape: of the encoder.
+        weights: by their names in the encoder.
+        products: how they are stored and multiplied.
+        form: whether there is one adapter for the batch, or one for each row.
+        layers: whose hidden states can be asked for beside the last.
+    """
+    graph = Graph()
+    ids, mask = (graph.input(name, np.int64, TOKENS) for name in (IDS, MASK))
+    index = graph.input(INDEX, np.int64, ["batch"]) if form == "mixed" else None
+    sites = OneAdapter() if index is None else AdapterPerRow(index, graph.node("Shape", ids))
+    encoder = EncoderGraph(graph, shape, weights, products, sites)
+    states = encoder.states(ids, mask, [*layers, shape.layers])
+    last = states[shape.layers]
+    scores, tokens = add_heads(graph, last, mask, shape.hidden, index)
+    graph.output(HIDDEN, last, [*TOKENS, shape.hidden])
+    graph.output(SEQUENCE, scores, ["batch", "labels"])
+    graph.output(TOKEN, tokens, [*TOKENS, "tags"])
+    for number in sorted(set(layers) - {shape.layers}):
+        graph.output(hidden_state(number), states[number], [*TOKENS, shape.hidden])
+    return graph.model()
+
+
+def hidden_state(layer: int) -> str:
+    """The output that holds the states of a layer that is not the last."""
+    return f"hidden_state_{layer}"

@@ -1,0 +1,43 @@
+"""Models that share one file of weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import onnx
+from onnx.external_data_helper import set_external_data
+
+ALIGNMENT = 65536
+"""Where a tensor may start, so that every system can map it into memory."""
+SMALLEST = 1024
+"""Bytes of a tensor that is worth a place in the file of weights."""
+
+
+def write_models(folder: Path, models: Mapping[str, onnx.ModelProto], weights: str) -> None:
+    """Writes models into an existing folder; tensors of the same name and size are written once.
+
+    Args:
+        folder: where to.
+        models: by file name; they are emptied.
+        weights: name of the file of weights.
+    """
+    places: dict[tuple[str, int], int] = {}
+    with (folder / weights).open("wb") as file:
+        for model in models.values():
+            for tensor in model.graph.initializer:
+                _move(tensor, file, places, weights)
+    for name, model in models.items():
+        (folder / name).write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _move(tensor: onnx.TensorProto, file: BinaryIO, places: dict[tuple[str, int], int], weights: str) -> None:
+    size = len(tensor.raw_data)
+    if size < SMALLEST:
+        return
+    key = tensor.name, size
+    if key not in places:
+        file.seek(-file.tell() % ALIGNMENT, 1)
+        places[key] = file.tell()
+        file.write(tensor.raw_data)
+    set_external_data(tensor, weights, offset=places[key], length=size)
+    tensor.ClearField("raw_data")

@@ -1,0 +1,85 @@
+"""Adapters in onnxruntime's format, one at a time or several stacked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from lowres_stilts.errors import BundleError
+from lowres_stilts.runtime.manifest import AdapterPart
+
+LARGEST = 500_000_000
+"""Bytes of an adapter's file."""
+Inputs = Mapping[str, Sequence[int | str]]
+"""The optional inputs of a graph: sizes by name; words stand for sizes that an adapter chooses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """What a run needs to use an adapter."""
+
+    part: AdapterPart
+    active: onnxruntime.RunOptions
+    """Options of a run in which it is active."""
+    weights: dict[str, NDArray[np.float32]]
+    """By input of the graph; they lie in the mapped file."""
+    _kept: tuple[object, ...]
+    """What the options and the weights point into."""
+
+
+def load_adapter(path: Path, part: AdapterPart, inputs: Inputs) -> Adapter:
+    """Reads an adapter and checks it against the graph's inputs.
+
+    Raises:
+        BundleError: the file is damaged, or of an adapter for another graph.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BundleError(f"{path}: larger than {LARGEST // 10**6} MB, which no adapter is")
+        file = onnxruntime.AdapterFormat.read_adapter(str(path))
+        weights = {name: value.numpy() for name, value in file.get_parameters().items()}
+        lora = onnxruntime.LoraAdapter()
+        lora.Load(str(path))
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise BundleError(f"{path}: no adapter of onnxruntime's: {' '.join(str(error).split())}") from error
+    for name, value in weights.items():
+        _check(path, name, value, inputs)
+    options = onnxruntime.RunOptions()
+    options.add_active_adapter(lora)
+    return Adapter(part, options, weights, (file, lora))
+
+
+def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntime.OrtValue]:
+    """The weights of several adapters, one after the other, the first place being no adapter at all.
+
+    Each is `[1 + adapters, ...]`; what an adapter lacks in rank, labels or layers is zero.
+    """
+    found = {}
+    for name, sizes in inputs.items():
+        several = [adapter.weights.get(name) for adapter in adapters]
+        shape = [
+            size if isinstance(size, int) else max((v.shape[axis] for v in several if v is not None), default=0)
+            for axis, size in enumerate(sizes)
+        ]
+        bank = np.zeros((1 + len(several), *shape), np.float32)
+        for place, value in enumerate(several, start=1):
+            if value is not None:
+                bank[(place, *map(slice, value.shape))] = value
+        found[name] = onnxruntime.OrtValue.ortvalue_from_numpy(bank)
+    return found
+
+
+def _check(path: Path, name: str, value: NDArray[np.float32], inputs: Inputs) -> None:
+    sizes = inputs.get(name)
+    if sizes is None:
+        raise BundleError(f"{path}: {name} is no input of this bundle's graph; the adapter is for another base")
+    fits = value.ndim == len(sizes) and all(
+        isinstance(size, str) or size == own for size, own in zip(sizes, value.shape, strict=True)
+    )
+    if value.dtype != np.float32 or not fits:
+        raise BundleError(f"{path}: {name} is {value.dtype} {value.shape}, but the graph takes float32 {sizes}")
+    if not np.isfinite(value).all():
+        raise BundleError(f"{path}: {name} has values that are no finite numbers")

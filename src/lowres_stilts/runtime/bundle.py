@@ -1,0 +1,169 @@
+"""A bundle, ready to answer."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lowres_stilts.errors import BundleError, UsageError
+from lowres_stilts.runtime.adapters import Adapter, load_adapter
+from lowres_stilts.runtime.families import FAMILIES, Encoded
+from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
+from lowres_stilts.runtime.network import Network, Row
+from lowres_stilts.runtime.predictions import Prediction
+from lowres_stilts.runtime.sums import verify_sums
+from lowres_stilts.text.encode import encode_texts
+
+CPU = ("CPUExecutionProvider",)
+TOKENS_PER_BATCH = 4096
+Names = str | Sequence[str]
+
+
+class Bundle:
+    """One frozen base and its adapters. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, manifest: Manifest, network: Network, tokenizer: Tokenizer) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._network = network
+        self._tokenizer = tokenizer
+        self._adapters: dict[str, Adapter] = {}
+        # Truncation is a setting of the tokenizer, so one thread may use it at a time.
+        self._encoding = threading.Lock()
+
+    @classmethod
+    def load(cls, path: Path | str, *, threads: int | None = None, providers: Sequence[str] = CPU) -> Self:
+        """Opens a bundle with all its adapters.
+
+        Args:
+            path: the bundle's folder.
+            threads: how many work on one run; as many as this process has cores where it is not given.
+            providers: onnxruntime's execution providers, the preferred one first.
+
+        Raises:
+            BundleError: it is damaged or unsafe, or its files contradict each other.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise BundleError(f"{folder}: no such folder")
+        verify_sums(folder)
+        manifest = read_manifest(folder)
+        network = Network(folder, manifest.base, threads=threads, providers=providers)
+        bundle = cls(folder, manifest, network, _tokenizer(folder / TOKENIZER))
+        for part in manifest.adapters:
+            bundle.add_adapter(folder / part.file, part)
+        return bundle
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names of the loaded adapters."""
+        return tuple(self._adapters)
+
+    def adapter(self, name: str) -> AdapterPart:
+        """What an adapter is for.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        return self._find(name).part
+
+    def add_adapter(self, path: Path, part: AdapterPart) -> None:
+        """Loads an adapter, or a new one in the place of one of the same name; runs in progress keep the old one.
+
+        Raises:
+            BundleError: it is damaged, or made for another base.
+        """
+        adapter = load_adapter(path, part, self._network.inputs)
+        self._adapters = {**self._adapters, part.name: adapter}
+
+    def remove_adapter(self, name: str) -> None:
+        """Forgets an adapter; runs in progress keep it.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        self._find(name)
+        self._adapters = {key: value for key, value in self._adapters.items() if key != name}
+
+    def predict(
+        self, inputs: Sequence[Any], adapter: Names, *, tokens_per_batch: int = TOKENS_PER_BATCH
+    ) -> list[Prediction]:
+        """Answers in the order of the inputs, in the form of their adapters' families.
+
+        Args:
+            inputs: classification: a text or a pair of texts; tagging: a sentence or a list of words; question
+                answering: a question and its context; multiple choice: a prompt and a list of choices.
+            adapter: one for all inputs, or one for each; different ones share their batches.
+            tokens_per_batch: most tokens of a batch, padding counted in.
+
+        Raises:
+            UsageError: there is no such adapter, or an input has another form.
+        """
+        adapters = [self._find(name) for name in _each(adapter, len(inputs))]
+        families = [FAMILIES[own.part.family] for own in adapters]
+        given = [family.check(item) for family, item in zip(families, inputs, strict=True)]
+        encoded = self._encoded(adapters, given)
+        rows = [
+            Row(ids, own, family.head)
+            for own, family, item in zip(adapters, families, encoded, strict=True)
+            for ids in item.ids
+        ]
+        scores = iter(self._network.scores(rows, tokens_per_batch))
+        return [
+            family.decode(own.part, item, parts, [next(scores) for _ in parts.ids])
+            for own, family, item, parts in zip(adapters, families, given, encoded, strict=True)
+        ]
+
+    def embed(
+        self, texts: Sequence[str], adapter: str | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
+    ) -> NDArray[np.float32]:
+        """Unit vectors `[texts, hidden]`, of the bare encoder or with an adapter.
+
+        Raises:
+            UsageError: there is no such adapter.
+        """
+        settings = self.manifest.embedding
+        own = None if adapter is None else self._find(adapter)
+        with self._encoding:
+            pairs = [(settings.prefix + text, None) for text in texts]
+            ids = encode_texts(self._tokenizer, pairs, settings.max_length)
+        return self._network.embeddings([Row(row, own, "sequence") for row in ids], settings, tokens_per_batch)
+
+    def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any]) -> list[Encoded]:
+        """The inputs of each adapter together, as tokenizers are fast on many texts."""
+        found: list[Encoded | None] = [None] * len(given)
+        for name in dict.fromkeys(own.part.name for own in adapters):
+            chosen = [number for number, own in enumerate(adapters) if own.part.name == name]
+            part = adapters[chosen[0]].part
+            with self._encoding:
+                encoded = FAMILIES[part.family].encode(
+                    self._tokenizer, [given[number] for number in chosen], part.max_length
+                )
+            for number, item in zip(chosen, encoded, strict=True):
+                found[number] = item
+        return [item for item in found if item is not None]
+
+    def _find(self, name: str) -> Adapter:
+        if name not in self._adapters:
+            raise UsageError(f"adapter {name!r} is not loaded; there are {', '.join(self._adapters) or 'none'}")
+        return self._adapters[name]
+
+
+def _each(adapter: Names, count: int) -> Sequence[str]:
+    names = [adapter] * count if isinstance(adapter, str) else adapter
+    if len(names) != count:
+        raise UsageError(f"{len(names)} adapters for {count} inputs: give one for all, or one for each")
+    return names
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more special
+        raise BundleError(f"{path}: no tokenizer: {' '.join(str(error).split())[:200]}") from error
+
+

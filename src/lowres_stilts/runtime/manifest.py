@@ -1,0 +1,113 @@
+"""`bundle.json`: what a bundle holds, and how it was checked."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lowres_stilts.errors import BundleError
+
+MANIFEST, MODEL, MIXED, WEIGHTS, TOKENIZER = (
+    "bundle.json",
+    "model.onnx",
+    "mixed.onnx",
+    "weights.bin",
+    "tokenizer.json",
+)
+ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
+FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
+
+
+class Part(BaseModel):
+    """A part of the manifest: unknown keys are errors and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class BasePart(Part):
+    """The frozen encoder."""
+
+    id: str
+    """Its name on the Hub."""
+    sha256: str | None
+    """Of the weights that the graph was made from."""
+    model_type: str
+    quantized_as: Literal["none", "int8", "nf4"]
+    """The graph has the values that bitsandbytes' quantized weights stand for."""
+    layers: Annotated[int, Field(gt=0)]
+    hidden: Annotated[int, Field(gt=0)]
+    pad_id: Annotated[int, Field(ge=0)]
+    max_length: Annotated[int, Field(gt=0)]
+    """Most tokens of a sequence."""
+
+
+class EmbeddingPart(Part):
+    """How `embed` makes a vector of a text."""
+
+    layer: Annotated[int, Field(ge=0)]
+    """Index into the hidden states; 0 is the embedding output."""
+    pooling: Literal["mean", "cls"]
+    prefix: str
+    max_length: Annotated[int, Field(gt=0)]
+
+
+class AdapterPart(Part):
+    """A module with the head of one task."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    graph: str | None = None
+    """The file of its own graph, where it cannot be an input of the base's."""
+    task: str
+    family: FamilyName
+    labels: list[str]
+    no_answer: bool
+    """Whether a question may have no answer."""
+    max_length: Annotated[int, Field(gt=0)]
+    package: str
+    """The adapter package that it was made from, and its manifest's hash."""
+    licence: str
+
+    @property
+    def outputs(self) -> int:
+        """How many scores its head has."""
+        return {"qa": 2, "multiple_choice": 1}.get(self.family, len(self.labels))
+
+    @property
+    def file(self) -> str:
+        """Where its weights are."""
+        return f"{ADAPTERS}/{self.name}{SUFFIX}"
+
+
+class Manifest(Part):
+    """All of `bundle.json`."""
+
+    format: Literal[1]
+    base: BasePart
+    quantize: Literal["none", "int8"]
+    preset: str
+    embedding: EmbeddingPart
+    adapters: list[AdapterPart]
+    languages: dict[str, float] | None
+    """Where the vocabulary was trimmed: the share of each language's words that it still covers whole."""
+    parity: dict[str, Any]
+    """What was compared with torch when the bundle was written, and how far apart it was."""
+    versions: dict[str, str]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle.
+
+    Raises:
+        BundleError: it is missing, malformed, or has unknown keys.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{folder}: no {MANIFEST}, so this is no bundle") from None
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{path}: {key}: {first['msg']}") from error

@@ -1,0 +1,97 @@
+"""Sequences through the base's graphs, in batches that may mix adapters."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
+from lowres_stilts.runtime.batches import batches, padded
+from lowres_stilts.runtime.families import HeadName
+from lowres_stilts.runtime.manifest import MIXED, MODEL, BasePart, EmbeddingPart
+from lowres_stilts.runtime.session import open_session, optional_inputs
+
+IDS, MASK, INDEX = "input_ids", "attention_mask", "adapter_index"
+HIDDEN, SEQUENCE, TOKEN = "last_hidden_state", "sequence_scores", "token_scores"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sequence and whose it is."""
+
+    ids: Sequence[int]
+    adapter: Adapter | None
+    head: HeadName
+
+
+class Network:
+    """The base in its two forms: one adapter for a batch, or one for each row."""
+
+    def __init__(self, folder: Path, base: BasePart, *, threads: int | None, providers: Sequence[str]) -> None:
+        self._folder = folder
+        self._base = base
+        self._threads = threads
+        self._providers = providers
+        self._single = self._session(MODEL)
+        self.inputs: Inputs = optional_inputs(self._single)
+        self._bank: tuple[tuple[Adapter, ...], dict[str, Any]] = ((), {})
+
+    @cached_property
+    def _mixed(self) -> onnxruntime.InferenceSession:
+        """Opened when it is needed first."""
+        return self._session(MIXED)
+
+    def scores(self, rows: Sequence[Row], tokens: int) -> list[NDArray[np.float32]]:
+        """Scores of each sequence in order: `[labels]`, or `[length, labels]` of its tokens."""
+        found: list[Any] = [None] * len(rows)
+        for chosen in batches([len(row.ids) for row in rows], tokens):
+            part = [rows[number] for number in chosen]
+            sequence, token = self._run([SEQUENCE, TOKEN], part)
+            for place, (number, row) in enumerate(zip(chosen, part, strict=True)):
+                own = token[place, : len(row.ids)] if row.head == "token" else sequence[place]
+                found[number] = own[..., : row.adapter.part.outputs if row.adapter else None]
+        return found
+
+    def embeddings(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
+        """Unit vectors `[rows, hidden]`."""
+        found = np.zeros((len(rows), self._base.hidden), np.float32)
+        last = settings.layer == self._base.layers
+        output = HIDDEN if last else f"hidden_state_{settings.layer}"
+        for chosen in batches([len(row.ids) for row in rows], tokens):
+            part = [rows[number] for number in chosen]
+            (states,) = self._run([output], part)
+            for number, row, own in zip(chosen, part, states, strict=True):
+                vector = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
+                found[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return found
+
+    def _run(self, outputs: Sequence[str], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+        ids, mask = padded([row.ids for row in rows], self._base.pad_id)
+        adapters = list(dict.fromkeys(row.adapter for row in rows))
+        if len(adapters) == 1:
+            options = adapters[0].active if adapters[0] else None
+            single: list[NDArray[np.float32]] = self._single.run(outputs, {IDS: ids, MASK: mask}, options)
+            return single
+        stack, weights = self._stack(adapters)
+        places = {adapter: place for place, adapter in enumerate((None, *stack))}
+        index = np.array([places[row.adapter] for row in rows], np.int64)
+        given = {IDS: ids, MASK: mask, INDEX: index}
+        values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in given.items()}
+        mixed = self._mixed.run_with_ort_values(outputs, values | weights)
+        return [value.numpy() for value in mixed]
+
+    def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
+        """The stacked weights of at least these; the last stack is kept, as the next batch has the same adapters."""
+        wanted = tuple(adapter for adapter in adapters if adapter is not None)
+        bank = self._bank
+        if not set(wanted) <= set(bank[0]):
+            self._bank = bank = (wanted, stacked(wanted, self.inputs))
+        return bank
+
+    def _session(self, file: str) -> onnxruntime.InferenceSession:
+        return open_session(self._folder / file, threads=self._threads, providers=self._providers)

@@ -1,0 +1,53 @@
+"""onnxruntime sessions, with settings that suit encoders."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnxruntime
+
+from lowres_stilts.errors import BundleError
+
+SEVERE = 3
+"""onnxruntime's level of messages that are errors; it warns of every optional input."""
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux says how much of its cores a container may use."""
+
+
+def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+    """A session over a graph whose weights lie beside it.
+
+    Args:
+        path: the graph.
+        threads: how many work on one run; as many as this process has cores where it is not given.
+        providers: onnxruntime's execution providers, the preferred one first.
+
+    Raises:
+        BundleError: the file is damaged, or there is no such provider here.
+    """
+    known = onnxruntime.get_available_providers()
+    if missing := [name for name in providers if name not in known]:
+        raise BundleError(f"onnxruntime has no {missing[0]} here; it has {', '.join(known)}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or cores()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SEVERE
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # onnxruntime's own errors share no base class
+        raise BundleError(f"{path}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+
+
+def cores() -> int:
+    """How many cores this process may use: in a container fewer than the machine has, which onnxruntime counts."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = QUOTA.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return usable
+    return usable if quota == "max" else max(1, min(usable, round(int(quota) / int(period))))
+
+
+def optional_inputs(session: onnxruntime.InferenceSession) -> Mapping[str, Sequence[int | str]]:
+    """The inputs that a run may leave out, and their sizes."""
+    return {item.name: item.shape for item in session.get_overridable_initializers()}
