@@ -8,6 +8,7 @@ import yaml
 from lowres_stilts.hub.manifest import Manifest, TaskPart
 from lowres_stilts.tasks.catalog import REGISTRY
 
+CARD = "README.md"
 LIBRARY = "peft"
 TAGS = ["lowres-stilts", "lora", "cross-lingual-transfer"]
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")

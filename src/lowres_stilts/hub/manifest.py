@@ -50,7 +50,7 @@ class Below(Part):
 
     phase: str
     sha256: Sha256
-    """Of its `adapter_model.safetensors`."""
+    """Of the weights that its phase wrote."""
 
 
 class Manifest(Part):
@@ -100,4 +100,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Indented JSON."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            manifest.model_dump(mode="json", exclude_unset=True), indent=2, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )
