@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors.torch import load_file
 from torch import Tensor
 
 from lowres_stilts.errors import PackageError
@@ -31,6 +32,15 @@ def read_heads(folder: Path, manifest: Manifest) -> dict[str, dict[str, Tensor]]
             raise PackageError(f"{folder / HEAD}: unknown tensor {key}")
         heads[task][key.removeprefix(f"{task}.")] = tensor
     return heads
+
+
+def trained_heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]]:
+    """The weights of a phase's heads, by task."""
+    weights = load_file(module / HEAD)
+    return {
+        task: {key.removeprefix(f"{task}."): value for key, value in weights.items() if key.startswith(f"{task}.")}
+        for task in tasks
+    }
 
 
 def outputs_of(task: TaskPart) -> int:

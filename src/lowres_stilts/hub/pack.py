@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.pack_adapters import pack_adapters
 from lowres_stilts.hub.pack_lora import pack_lora
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.transfer import BASELINE
@@ -13,8 +14,6 @@ from lowres_stilts.storage import write_folder
 def pack_run(folder: Path) -> list[Path]:
     """Writes the packages of a finished run into `phases/<phase>/package`, those that are not there yet.
 
-    Bottleneck adapters have none: their modules are folders that AdapterHub loads.
-
     Raises:
         PackageError: the run is not finished.
         RunError: something cannot be written.
@@ -23,15 +22,12 @@ def pack_run(folder: Path) -> list[Path]:
     results = run.results()
     if results is None:
         raise PackageError(f"{run.path}: the run is not finished; go on with `run --resume`")
-    return [
-        _pack(run, results, summary)
-        for summary in results["phases"]
-        if summary["phase"] != BASELINE and summary["kind"] == "lora"
-    ]
+    return [_pack(run, results, summary) for summary in results["phases"] if summary["phase"] != BASELINE]
 
 
 def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> Path:
     package = run.phase(summary["phase"]) / "package"
     if package.exists():
         return package
-    return write_folder(package, lambda folder: pack_lora(folder, run, results, summary))
+    pack = pack_lora if summary["kind"] == "lora" else pack_adapters
+    return write_folder(package, lambda folder: pack(folder, run, results, summary))

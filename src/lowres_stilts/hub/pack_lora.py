@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
-from torch import Tensor
 
 from lowres_stilts.hub.describe import described, made_of
-from lowres_stilts.hub.heads import HEAD
+from lowres_stilts.hub.heads import trained_heads
 from lowres_stilts.hub.peft_files import CONFIG, MAGNITUDE, PREFIX, WEIGHTS, write_peft
 from lowres_stilts.hub.peft_layout import BARE, layout_of
 from lowres_stilts.hub.write import write_package
@@ -35,15 +34,6 @@ def pack_lora(folder: Path, run: RunFolder, results: dict[str, Any], summary: di
     )
     heads = trained_heads(module, list(summary["tasks"]))
     write_package(folder, manifest, lambda place: write_peft(place, manifest, layers, heads))
-
-
-def trained_heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]]:
-    """The weights of a phase's heads, by task."""
-    weights = load_file(module / HEAD)
-    return {
-        task: {key.removeprefix(f"{task}."): value for key, value in weights.items() if key.startswith(f"{task}.")}
-        for task in tasks
-    }
 
 
 def _below(run: RunFolder, summary: dict[str, Any]) -> list[dict[str, LoraLayer]]:

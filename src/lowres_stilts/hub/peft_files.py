@@ -26,7 +26,7 @@ def peft_layout(manifest: Manifest) -> Layout:
     if len(manifest.tasks) > 1 or manifest.auto_class == BARE.auto_class:
         return BARE
     (task,) = manifest.tasks
-    return layout_of(manifest.base.model_type, task.family, mean_head=manifest.head == "mean")  # type: ignore[arg-type]
+    return layout_of(manifest.base.model_type, task.family, mean_head=manifest.head == "mean")
 
 
 def peft_names(manifest: Manifest) -> set[str]:

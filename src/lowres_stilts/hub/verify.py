@@ -6,6 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.adapterhub_check import read_adapterhub
+from lowres_stilts.hub.adapterhub_files import adapterhub_names
 from lowres_stilts.hub.card import CARD
 from lowres_stilts.hub.checksums import verify_sums
 from lowres_stilts.hub.manifest import MANIFEST, Manifest, read_manifest
@@ -21,7 +23,7 @@ class Package:
     folder: Path
     manifest: Manifest
     layers: dict[str, LoraLayer]
-    """By layer of the encoder."""
+    """Of a LoRA, by layer of the encoder; AdapterHub's modules are loaded from their folders."""
     heads: dict[str, dict[str, Tensor]]
     """Weights of the head by task, in our own names."""
 
@@ -36,9 +38,12 @@ def open_package(folder: Path) -> Package:
         raise PackageError(f"{folder}: no such folder")
     names = verify_sums(folder)
     manifest = read_manifest(folder)
-    _check_names(folder, names, {MANIFEST, CARD, *peft_names(manifest)})
-    layers, heads = read_peft(folder, manifest)
-    return Package(folder, manifest, layers, heads)
+    composition = manifest.composition
+    of_format = peft_names(manifest) if composition is None else adapterhub_names(manifest, composition)
+    _check_names(folder, names, {MANIFEST, CARD, *of_format})
+    if composition is None:
+        return Package(folder, manifest, *read_peft(folder, manifest))
+    return Package(folder, manifest, {}, read_adapterhub(folder, manifest, composition))
 
 
 def _check_names(folder: Path, found: set[str], expected: set[str]) -> None:
