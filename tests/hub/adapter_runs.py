@@ -1,7 +1,6 @@
 """Tiny finished runs of bottleneck and language modules, and what their packages score."""
 
 import torch
-import yaml
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import load_encoder
@@ -21,6 +20,7 @@ MASK = (IDS != 1).long()
 MODULE = {"kind": "bottleneck", "reduction": 4}
 TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
 QUICK = ["model.quantize=none", "model.embeddings=none", "model.compute=float32", "evaluate.baseline=false"]
+TEXTS = ["data.files.mlm={train: 'text-test-{lang}.txt'}"]
 MODES = {
     "stack": {},
     "continue": {"target__transfer": "continue", "target__module": None},
@@ -29,24 +29,21 @@ MODES = {
     "none": {"target__transfer": "none"},
     "languages": {"languages": {"adapters": ["en", "sw"], "train": TRAIN}},
 }
-TEXTS = {"train": "text-test-{lang}.txt"}
 
 
-def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="library", settings=(), **changes):
-    """Recipe and packages by phase."""
+def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="library", **changes):
+    """The recipe, and packages by phase."""
     model = write_tiny_model(folder / "base", family)
-    defaults = {"intermediate__module": MODULE, "target__module": MODULE, "model__head": head}
-    defaults |= {"intermediate__train": TRAIN, "target__train": TRAIN}
-    path = write_project(folder, model, examples=24, **(defaults | MODES[mode] | changes))
-    recipe = load_recipe(
-        path, [*QUICK, f"data.files.mlm={yaml.safe_dump(TEXTS, default_flow_style=True).strip()}", *settings]
-    )
+    modules = {"intermediate__module": MODULE, "target__module": MODULE, "model__head": head}
+    trains = {"intermediate__train": TRAIN, "target__train": TRAIN}
+    path = write_project(folder, model, examples=24, **(modules | trains | MODES[mode] | changes))
+    recipe = load_recipe(path, [*QUICK, *TEXTS])
     run(recipe, folder / "run", display=Display())
     return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
 
 
-def own_scores(recipe, folder, *, language="en", quantize="none"):
-    """Scores of the stored weights, by our own network on the base with float32 activations."""
+def own_scores(recipe, folder, *, ids=IDS, mask=MASK, language="en", quantize="none"):
+    """Scores of the stored weights by our own code, or hidden states where there is no head."""
     package = open_package(folder)
     manifest, composition = package.manifest, package.manifest.composition
     encoder = load_encoder(recipe.model.id, quantize=quantize, embeddings="none", compute="float32", device="cpu")
@@ -56,9 +53,9 @@ def own_scores(recipe, folder, *, language="en", quantize="none"):
     stack.activate(composition.active(language))
     with torch.no_grad():
         if not package.heads:
-            return stack.model(input_ids=IDS, attention_mask=MASK).last_hidden_state
+            return stack.model(input_ids=ids, attention_mask=mask).last_hidden_state
         task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
         family = FAMILIES[task.family]
         head = make_head(encoder, family.head, family.outputs(task), layout=manifest.head)
         head.load_state_dict({name: value.float() for name, value in package.heads[task.name].items()})
-        return Network(stack.model, {task.name: head}).eval()(task.name, IDS, MASK)
+        return Network(stack.model, {task.name: head}).eval()(task.name, ids, mask)

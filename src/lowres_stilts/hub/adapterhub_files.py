@@ -69,7 +69,8 @@ def write_adapterhub(
     if manifest.auto_class == AUTO_CLASS:
         (head,) = heads.values()
         names = head_names(manifest, composition)
-        write_config(head_config(manifest, composition), folder / HEAD_CONFIG)
+        # AdapterHub lists the labels in the order of this file.
+        write_config(head_config(manifest, composition), folder / HEAD_CONFIG, in_order=True)
         write_tensors({names[name]: tensor for name, tensor in head.items()}, folder / HEAD_WEIGHTS)
     elif manifest.kind != "language":
         write_heads(heads, folder)

@@ -8,9 +8,9 @@ from typing import Any
 from lowres_stilts.errors import PackageError
 
 
-def write_config(config: Mapping[str, Any], path: Path) -> None:
-    """Writes indented JSON."""
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+def write_config(config: Mapping[str, Any], path: Path, *, in_order: bool = False) -> None:
+    """Writes indented JSON, with its keys sorted unless they are in an order that matters."""
+    path.write_text(json.dumps(config, indent=2, sort_keys=not in_order) + "\n", encoding="utf-8")
 
 
 def check_config(path: Path, expected: Mapping[str, Any], *, ignored: Collection[str] = ()) -> None:
