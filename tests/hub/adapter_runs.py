@@ -19,7 +19,16 @@ IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
 MASK = (IDS != 1).long()
 MODULE = {"kind": "bottleneck", "reduction": 4}
 TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
-QUICK = ["model.quantize=none", "model.embeddings=none", "model.compute=float32", "evaluate.baseline=false"]
+QUICK = {
+    "intermediate__module": MODULE,
+    "intermediate__train": TRAIN,
+    "target__module": MODULE,
+    "target__train": TRAIN,
+    "model__quantize": "none",
+    "model__embeddings": "none",
+    "model__compute": "float32",
+    "evaluate__baseline": False,
+}
 TEXTS = ["data.files.mlm={train: 'text-test-{lang}.txt'}"]
 MODES = {
     "stack": {},
@@ -34,10 +43,8 @@ MODES = {
 def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="library", **changes):
     """The recipe, and packages by phase."""
     model = write_tiny_model(folder / "base", family)
-    modules = {"intermediate__module": MODULE, "target__module": MODULE, "model__head": head}
-    trains = {"intermediate__train": TRAIN, "target__train": TRAIN}
-    path = write_project(folder, model, examples=24, **(modules | trains | MODES[mode] | changes))
-    recipe = load_recipe(path, [*QUICK, *TEXTS])
+    path = write_project(folder, model, examples=24, **(QUICK | MODES[mode] | {"model__head": head} | changes))
+    recipe = load_recipe(path, TEXTS)
     run(recipe, folder / "run", display=Display())
     return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
 

@@ -44,7 +44,8 @@ def list_command(
             rows.append({"folder": str(path), "error": str(error)})
             continue
         tasks = [task.name for task in manifest.tasks]
-        rows.append({"folder": str(path), "name": manifest.name, "tasks": tasks, "base": manifest.base.id})
+        found = {"name": manifest.name, "kind": manifest.kind, "tasks": tasks, "base": manifest.base.id}
+        rows.append({"folder": str(path), **found})
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
