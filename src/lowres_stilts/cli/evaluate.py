@@ -47,6 +47,7 @@ def evaluate_command(
         split=split,  # type: ignore[arg-type]
         limit=limit,
         advance=lambda language: typer.echo(f"done: {language}", err=True),
+        warn=lambda problem: typer.echo(f"warning: {problem}", err=True),
     )
     if as_json:
         typer.echo(json.dumps(results, indent=2, ensure_ascii=False))

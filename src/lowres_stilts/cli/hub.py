@@ -11,6 +11,7 @@ import typer
 from lowres_stilts.errors import LowresStiltsError
 
 if TYPE_CHECKING:
+    from lowres_stilts.hub.manifest import Manifest
     from lowres_stilts.hub.push import Plan
     from lowres_stilts.hub.verify import Package
 
@@ -43,7 +44,8 @@ def list_command(
             rows.append({"folder": str(path), "error": str(error)})
             continue
         tasks = [task.name for task in manifest.tasks]
-        rows.append({"folder": str(path), "name": manifest.name, "tasks": tasks, "base": manifest.base.id})
+        found = {"name": manifest.name, "kind": manifest.kind, "tasks": tasks, "base": manifest.base.id}
+        rows.append({"folder": str(path), **found})
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -85,9 +87,13 @@ def verify_command(
     with _found(folder, revision) as place:
         package = open_package(place)
         tasks = ", ".join(task.name for task in package.manifest.tasks)
-        typer.echo(f"{folder}: sound; {package.manifest.name}, rank {package.manifest.rank}, {tasks}")
+        typer.echo(f"{folder}: sound; {package.manifest.name}, {_kind(package.manifest)}, {tasks}")
         if scores:
             _verify_scores(package, source, data)
+
+
+def _kind(manifest: "Manifest") -> str:
+    return manifest.kind if manifest.rank is None else f"rank {manifest.rank}"
 
 
 @contextmanager
@@ -119,6 +125,7 @@ def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
         package,
         open_source(data_settings(source, data)),
         lambda language: typer.echo(f"done: {language}", err=True),
+        lambda problem: typer.echo(f"warning: {problem}", err=True),
     )
     for language, (written, now, inside) in found.items():
         verdict = "" if inside else "  outside the interval"

@@ -5,39 +5,21 @@ from typing import Any
 
 import yaml
 
+from lowres_stilts.hub.card_code import adapterhub_code, peft_code
 from lowres_stilts.hub.manifest import Manifest, TaskPart
 from lowres_stilts.tasks.catalog import REGISTRY
 
-LIBRARY = "peft"
-TAGS = ["lowres-stilts", "lora", "cross-lingual-transfer"]
+CARD = "README.md"
+TAG = "lowres-stilts"
+"""What all packages carry on the Hub."""
+ADAPTERHUB_TAGS = ["adapter-transformers", "adapters"]
+"""What AdapterHub writes on its own cards, and what it looks for."""
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 HUB_LICENCES = {
     *("afl-3.0", "apache-2.0", "bsd-3-clause", "mit"),
     *("cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
 }
 """Codes that the Hub takes for a licence; its others are "other" with a name."""
-WHOLE = """```python
-from peft import PeftModel
-from transformers import {auto_class}, AutoTokenizer
-
-base = {auto_class}.from_pretrained("{base}"{arguments})
-model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
-tokenizer = AutoTokenizer.from_pretrained("{base}")
-scores = model(**tokenizer({example}, return_tensors="pt"))
-```"""
-BARE = """```python
-from peft import PeftModel
-from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer
-
-base = AutoModel.from_pretrained("{base}", add_pooling_layer=False)
-model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
-inputs = AutoTokenizer.from_pretrained("{base}")({example}, return_tensors="pt")
-states, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)
-head = {{key: value.float() for key, value in load_file("path/to/{name}/head.safetensors").items()}}
-pooled = (states * mask).sum(1) / mask.sum(1)
-scores = pooled @ head["{task}.projection.weight"].T + head["{task}.projection.bias"]
-```"""
 
 
 def model_card(manifest: Manifest) -> str:
@@ -57,6 +39,7 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
+    own = manifest.composition.language if manifest.composition is not None else None
     languages = sorted({re.split("[-_]", code)[0] for scores in manifest.scores.values() for code in scores})
     results = [
         {
@@ -71,13 +54,18 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
     datasets = list(dict.fromkeys(dataset.id for dataset in hub if dataset is not None))
     return {
         **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
-        "library_name": LIBRARY,
-        "language": languages or ["en"],
+        "library_name": "peft" if manifest.composition is None else ADAPTERHUB_TAGS[0],
+        "language": languages or [own or "en"],
         **_licence([task.licence for task in manifest.tasks]),
         **({"datasets": datasets} if datasets else {}),
-        "tags": [*TAGS, *dict.fromkeys(task.family for task in manifest.tasks)],
+        "tags": [TAG, manifest.kind, "cross-lingual-transfer", *_tags(manifest)],
         "model-index": [{"name": manifest.name, "results": results}],
     }
+
+
+def _tags(manifest: Manifest) -> list[str]:
+    families: list[str] = list(dict.fromkeys(task.family for task in manifest.tasks))
+    return families if manifest.composition is None else [*ADAPTERHUB_TAGS, manifest.base.model_type, *families]
 
 
 def _licence(names: list[str]) -> dict[str, str]:
@@ -90,14 +78,37 @@ def _licence(names: list[str]) -> dict[str, str]:
 
 def _summary(manifest: Manifest) -> str:
     tasks = ", ".join(_described(task) for task in manifest.tasks)
-    below = "".join(f", stacked on `{part.phase}` (`{part.sha256[:12]}`)" for part in manifest.stack)
+    averaged = len(manifest.stack) - _stands_on(manifest)
+    words = ["stacked on"] * _stands_on(manifest) + ["averaged from"] * averaged
+    parts = zip(words, manifest.stack, strict=True)
+    below = "".join(f", {word} `{part.phase}` (`{part.sha256[:12]}`)" for word, part in parts)
     base = manifest.base
     digest = f"`{base.sha256[:12]}`" if base.sha256 else "not known"
+    head = "It has no head" if manifest.kind == "language" else f"The head is `{manifest.head}`"
     return (
-        f"A LoRA of rank {manifest.rank} over the frozen `{base.id}` (weights {digest}, trained with quantize "
-        f"{base.quantize}, embeddings {base.embeddings}), trained on {tasks}{below}. The head is "
-        f"`{manifest.head}`; `stilts.json` says what it was made of, `SHA256SUMS` what belongs to it."
+        f"{_module(manifest)} over the frozen `{base.id}` (weights {digest}, trained with quantize "
+        f"{base.quantize}, embeddings {base.embeddings}), trained on {tasks}{below}. {head}; "
+        f"`stilts.json` says what it was made of, `SHA256SUMS` what belongs to it."
     )
+
+
+def _stands_on(manifest: Manifest) -> int:
+    """How many of the modules that it was made of are below it."""
+    composition = manifest.composition
+    return len(manifest.stack) if composition is None else len(composition.ground)
+
+
+def _module(manifest: Manifest) -> str:
+    composition = manifest.composition
+    if composition is None:
+        return f"A LoRA of rank {manifest.rank}"
+    if composition.language is not None:
+        return f"A language adapter of MAD-X for `{composition.language}`"
+    kind = composition.top.adapter
+    names = ", ".join(f"`{module.name}`" for module in composition.below)
+    own = f"An AdapterFusion of {names}" if kind == "fusion" else f"A bottleneck adapter (`{kind}`)"
+    languages = ", ".join(f"`{code}`" for code in composition.languages)
+    return f"{own}, with language adapters for {languages} below it," if languages else own
 
 
 def _described(task: TaskPart) -> str:
@@ -105,20 +116,8 @@ def _described(task: TaskPart) -> str:
 
 
 def _loading(manifest: Manifest) -> str:
-    task = manifest.tasks[0]
-    example = (
-        '"first text", "second text"' if task.family in {"classification", "multiple_choice", "qa"} else '"text"'
-    )
-    if manifest.auto_class == "AutoModel":
-        return BARE.format(base=manifest.base.id, name=manifest.name, task=task.name, example=example)
-    arguments = f", num_labels={len(task.labels)}" if task.labels else ""
-    return WHOLE.format(
-        auto_class=manifest.auto_class,
-        base=manifest.base.id,
-        arguments=arguments,
-        name=manifest.name,
-        example=example,
-    )
+    composition = manifest.composition
+    return peft_code(manifest) if composition is None else adapterhub_code(manifest, composition)
 
 
 def _scores(manifest: Manifest) -> str:

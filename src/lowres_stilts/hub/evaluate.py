@@ -31,6 +31,7 @@ def evaluate_package(
     limit: int | None = None,
     tokens_per_batch: int = 4096,
     advance: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """`scores` by language as in results.json, and their mean without English.
 
@@ -43,6 +44,7 @@ def evaluate_package(
         limit: the first n examples of each language.
         tokens_per_batch: most tokens of a batch.
         advance: told the language that is done.
+        warn: told what the scores suffer from.
 
     Raises:
         UsageError: the package has no head for the task.
@@ -58,10 +60,12 @@ def evaluate_package(
         raise DataError(
             f"{source.place(chosen, split, unknown[0])}: the answers are not known, so there is no score"
         )
-    own = {part.name: _task(package, recipe, part.name) for part in package.manifest.tasks}
+    own = {name: _task(package, recipe, name) for name in package.heads}
     loaded = load_package(package, own)
+    _warn_of_languages(package, found, warn)
     predicted = {}
     for language, examples in tests.items():
+        loaded.speak(language)
         predicted[language] = _answers(loaded, chosen, examples, recipe.evaluate.retrieval, tokens_per_batch)
         advance(language)
     metric = METRICS[chosen.metric]
@@ -70,7 +74,10 @@ def evaluate_package(
 
 
 def measure_again(
-    package: Package, source: Source, advance: Callable[[str], None] = lambda _: None
+    package: Package,
+    source: Source,
+    advance: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> dict[str, tuple[float, float, bool]]:
     """By language: the score on the card, the one measured now, and whether it lies within the card's interval.
 
@@ -91,6 +98,7 @@ def measure_again(
         split=manifest.evaluation["split"],
         limit=manifest.evaluation["limit"],
         advance=advance,
+        warn=warn,
     )["scores"][task]
     return {
         language: (score["value"], now := measured[language]["value"], score["ci95"][0] <= now <= score["ci95"][1])
@@ -99,7 +107,9 @@ def measure_again(
 
 
 def _task(package: Package, recipe: Recipe, name: str | None) -> Task:
-    parts = {part.name: part for part in package.manifest.tasks}
+    parts = {part.name: part for part in package.manifest.tasks if part.name in package.heads}
+    if not parts and name is None:
+        raise UsageError("--task: a language adapter has no head; name a retrieval task, which needs none")
     if name is None and len(parts) > 1:
         raise UsageError(f"--task: this package has heads for {', '.join(parts)}; name one of them")
     task = find_task(name or next(iter(parts)), recipe.tasks, "--task")
@@ -107,8 +117,15 @@ def _task(package: Package, recipe: Recipe, name: str | None) -> Task:
         part = parts[task.name]
         return replace(task, labels=tuple(part.labels), max_length=part.max_length)
     if task.family != "retrieval":
-        raise UsageError(f"--task: this package has no head for {task.name}; it has {', '.join(parts)}")
+        raise UsageError(f"--task: this package has no head for {task.name}; it has {', '.join(parts) or 'none'}")
     return task
+
+
+def _warn_of_languages(package: Package, languages: Sequence[str], warn: Callable[[str], None]) -> None:
+    composition = package.manifest.composition
+    adapters = composition.languages if composition is not None else {}
+    if without := [language for language in languages if adapters and language not in adapters]:
+        warn(f"no language adapter for {', '.join(without)}: the English one answers for them")
 
 
 def _examples(task: Task, source: Source, split: Split, language: str, limit: int | None) -> Sequence[Any] | Pool:

@@ -9,11 +9,14 @@ import torch
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.load import Encoder, load_encoder
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID
-from lowres_stilts.errors import EncoderError, PackageError
+from lowres_stilts.errors import EncoderError, PackageError, TrainingError
+from lowres_stilts.hub.composition import Composition
 from lowres_stilts.hub.manifest import Base
 from lowres_stilts.hub.verify import Package
+from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.modules.stack import Stack
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.task import Task
 
@@ -22,27 +25,51 @@ MODULE = "package"
 
 @dataclass(frozen=True)
 class Loaded:
-    """The base with a package's module and the heads of its tasks."""
+    """The base with a package's modules and the heads of its tasks."""
 
     encoder: Encoder
-    stack: ModuleStack
+    stack: Stack
     network: Network
+    composition: Composition | None
+    """Of AdapterHub's modules."""
+
+    def speak(self, language: str) -> None:
+        """Activates the modules for a language; without an adapter of its own, those for English."""
+        self.stack.activate([MODULE] if self.composition is None else self.composition.active(language))
 
 
 def load_package(
     package: Package, tasks: dict[str, Task], *, device: Literal["auto", "cpu", "cuda"] = "auto"
 ) -> Loaded:
-    """Loads the base as it was in training, and puts the module and the heads over it.
+    """Loads the base as it was in training, and puts the modules and the heads over it.
 
     Args:
         package: a checked package.
-        tasks: the records of its tasks, by name.
+        tasks: the records of the tasks that it has heads for, by name.
         device: where to run.
 
     Raises:
-        PackageError: the base's weights are not those that the module was trained on.
+        PackageError: the base's weights are not those that the module was trained on, or it does not fit them.
         EncoderError: the base cannot be loaded.
     """
+    encoder = _base(package, device)
+    try:
+        stack = _modules(package, encoder)
+    except TrainingError as error:
+        raise PackageError(f"{package.folder}: does not fit {package.manifest.base.id}: {error}") from error
+    heads = {}
+    for name, task in tasks.items():
+        family = FAMILIES[task.family]
+        heads[name] = make_head(encoder, family.head, family.outputs(task), layout=package.manifest.head)
+        weights = {key: value.float() for key, value in package.heads[name].items()}
+        with torch.no_grad():
+            heads[name].load_state_dict(weights)
+    loaded = Loaded(encoder, stack, Network(stack.model, heads), package.manifest.composition)
+    loaded.speak("en")
+    return loaded
+
+
+def _base(package: Package, device: Literal["auto", "cpu", "cuda"]) -> Encoder:
     base = package.manifest.base
     model_id = _model_id(base)
     encoder = load_encoder(
@@ -54,17 +81,19 @@ def load_package(
             f"{package.folder}: trained on weights {base.sha256[:12]} of {base.id}, but {model_id} has "
             f"{(found or 'none')[:12]}; its scores would not be those of the card"
         )
-    stack = ModuleStack(encoder)
-    stack.add_collapsed(MODULE, package.layers)
-    stack.activate([MODULE])
-    heads = {}
-    for name, task in tasks.items():
-        family = FAMILIES[task.family]
-        heads[name] = make_head(encoder, family.head, family.outputs(task), layout=package.manifest.head)
-        weights = {key: value.float() for key, value in package.heads[name].items()}
-        with torch.no_grad():
-            heads[name].load_state_dict(weights)
-    return Loaded(encoder, stack, Network(stack.model, heads))
+    return encoder
+
+
+def _modules(package: Package, encoder: Encoder) -> Stack:
+    if package.manifest.composition is None:
+        lora = ModuleStack(encoder)
+        lora.add_collapsed(MODULE, package.layers)
+        return lora
+    adapters = AdapterStack(encoder)
+    # From the last to the first: a fusion comes after what it fuses.
+    for place, module in reversed(package.manifest.composition.places.items()):
+        adapters.load(module.name, package.folder / place)
+    return adapters
 
 
 def _model_id(base: Base) -> str:

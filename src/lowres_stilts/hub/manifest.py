@@ -2,20 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.composition import Composition
+from lowres_stilts.hub.parts import Part, Sha256, Size
 
 MANIFEST = "stilts.json"
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Part(BaseModel):
-    """A part of the manifest: unknown keys are errors and values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Base(Part):
@@ -32,10 +27,10 @@ class Base(Part):
 
 
 class TaskPart(Part):
-    """A task that the package has a head for."""
+    """A task that the package has a head for; of a language adapter, the task that it was trained on."""
 
     name: str
-    family: str
+    family: Literal["classification", "multiple_choice", "tagging", "qa", "mlm"]
     labels: list[str]
     metric: str
     max_length: Annotated[int, Field(gt=0)]
@@ -46,11 +41,11 @@ class TaskPart(Part):
 
 
 class Below(Part):
-    """A module that this one was stacked on, and that is part of its weights."""
+    """A module that this one was stacked on or made of."""
 
     phase: str
     sha256: Sha256
-    """Of its `adapter_model.safetensors`."""
+    """Of the weights that its phase wrote."""
 
 
 class Manifest(Part):
@@ -58,14 +53,18 @@ class Manifest(Part):
 
     format: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    kind: Literal["lora"]
+    kind: Literal["lora", "bottleneck", "language"]
     phase: str
-    rank: Annotated[int, Field(gt=0)]
+    rank: Size | None = None
+    """Of a LoRA."""
     dora: bool = False
+    composition: Composition | None = None
+    """Of AdapterHub's modules."""
     base: Base
     head: Literal["library", "mean"]
     auto_class: str
-    """The transformers class that loads it whole; AutoModel where the head lies in head.safetensors."""
+    """The class that loads it whole: of transformers, or AutoAdapterModel; AutoModel where the head lies in
+    head.safetensors, or where there is none."""
     tasks: Annotated[list[TaskPart], Field(min_length=1)]
     stack: list[Below]
     """From the bottom up."""
@@ -77,6 +76,16 @@ class Manifest(Part):
     evaluation: dict[str, Any]
     recipe: dict[str, Any]
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> Self:
+        if (self.kind == "lora") != (self.rank is not None) or (self.kind == "lora") == (
+            self.composition is not None
+        ):
+            raise ValueError(f"kind {self.kind}: a LoRA has a rank, and AdapterHub's modules have a composition")
+        if self.composition is not None and (self.kind == "language") != (self.composition.language is not None):
+            raise ValueError(f"kind {self.kind}: a language adapter has a language, and nothing else has one")
+        return self
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -100,4 +109,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Indented JSON."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            manifest.model_dump(mode="json", exclude_unset=True), indent=2, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )

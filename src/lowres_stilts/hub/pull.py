@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from huggingface_hub import hf_hub_download
 
 from lowres_stilts.errors import PackageError, RunError
-from lowres_stilts.hub.checksums import LARGEST
+from lowres_stilts.hub.checksums import LARGEST, files_in
 from lowres_stilts.hub.manifest import MANIFEST
 from lowres_stilts.hub.remote import Remote, check_name, hub_errors, look_up
 from lowres_stilts.hub.verify import open_package
@@ -84,12 +84,21 @@ def _package_at(repo: str, revision: str) -> Remote:
 
 
 def _check_same(folder: Path, remote: Remote) -> None:
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else set()
-    if names != set(remote.files) or not all(file.equals(folder / name) for name, file in remote.files.items()):
+    if not _holds(folder, remote):
         raise PackageError(
             f"{folder}: exists and is not {_place(remote)}; remove it, or choose another folder with --output"
         )
     open_package(folder)
+
+
+def _holds(folder: Path, remote: Remote) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        names = set(files_in(folder))
+    except PackageError:
+        return False
+    return names == set(remote.files) and all(file.equals(folder / name) for name, file in remote.files.items())
 
 
 def _fetch(remote: Remote, folder: Path) -> None:

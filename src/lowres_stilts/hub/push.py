@@ -10,6 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from lowres_stilts.errors import PackageError, UsageError
+from lowres_stilts.hub.checksums import files_in
 from lowres_stilts.hub.remote import LOG_IN, Remote, check_name, hub_errors, look_up
 from lowres_stilts.hub.verify import open_package
 
@@ -124,7 +125,7 @@ def _check_private(remote: Remote) -> None:
 def _changes(folder: Path, remote: Remote | None) -> dict[str, Change]:
     theirs = remote.files if remote else {}
     changes: dict[str, Change] = {}
-    for path in sorted(folder.iterdir()):
-        there = theirs.get(path.name)
-        changes[path.name] = "new" if there is None else "same" if there.equals(path) else "changed"
+    for name, path in files_in(folder).items():
+        there = theirs.get(name)
+        changes[name] = "new" if there is None else "same" if there.equals(path) else "changed"
     return changes | dict.fromkeys(sorted(set(theirs) - set(changes)), "removed")

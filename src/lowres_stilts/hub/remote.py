@@ -12,10 +12,8 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 
 from lowres_stilts.data.hub_problems import causes, is_unreachable, status_of
 from lowres_stilts.errors import LowresStiltsError, PackageError, UsageError
-from lowres_stilts.hub.checksums import ALLOWED, SUMS, sha256_of
+from lowres_stilts.hub.checksums import can_belong, sha256_of
 
-FILES = frozenset({*ALLOWED, SUMS})
-"""All that is ever sent or fetched."""
 NAME = re.compile(r"\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", re.ASCII)
 PATIENCE = 10
 """Seconds until the Hub counts as unreachable."""
@@ -80,7 +78,7 @@ def look_up(repo: str, revision: str) -> Remote:
     files = {
         file.rfilename: RemoteFile(file.size or 0, file.blob_id or "", file.lfs.sha256 if file.lfs else None)
         for file in info.siblings or []
-        if file.rfilename in FILES
+        if can_belong(file.rfilename)
     }
     return Remote(repo, info.sha or "", bool(info.private), files)
 

@@ -1,0 +1,167 @@
+"""How a plain library loads a package, in a few lines of Python for its card."""
+
+from lowres_stilts.hub.composition import Composition, FusionModule
+from lowres_stilts.hub.manifest import Manifest
+
+TWO_TEXTS = {"classification", "multiple_choice", "qa"}
+PEFT = """```python
+from peft import PeftModel
+from transformers import {auto_class}, AutoTokenizer
+
+base = {auto_class}.from_pretrained("{base}"{arguments})
+model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
+tokenizer = AutoTokenizer.from_pretrained("{base}")
+scores = model(**tokenizer({example}, return_tensors="pt"))
+```"""
+PEFT_BARE = """```python
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+base = AutoModel.from_pretrained("{base}", add_pooling_layer=False)
+model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
+{head}
+```"""
+ADAPTERHUB = """```python
+from adapters import AutoAdapterModel
+{block}from transformers import AutoTokenizer
+
+model = AutoAdapterModel.from_pretrained("{base}")
+{modules}
+model.active_head = "{top}"
+tokenizer = AutoTokenizer.from_pretrained("{base}")
+scores = model.eval()(**tokenizer({example}, return_tensors="pt"))
+```"""
+ADAPTERHUB_BARE = """```python
+import adapters
+{block}{load_file}from transformers import AutoModel, AutoTokenizer
+
+model = AutoModel.from_pretrained("{base}", add_pooling_layer=False)
+adapters.init(model{interface})
+{modules}
+model.eval()
+{head}
+```"""
+STATES = """inputs = AutoTokenizer.from_pretrained("{base}")({example}, return_tensors="pt")
+states, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)"""
+HEAD = """head = {{key: value.float() for key, value in load_file("path/to/{name}/head.safetensors").items()}}
+{pooled}
+scores = pooled @ head["{task}.projection.weight"].T + head["{task}.projection.bias"]"""
+POOLED = {
+    "tokens": "pooled = states",
+    "mean": "pooled = (states * mask).sum(1) / mask.sum(1)",
+    "library": """pooled = (states[:, 0] @ head["{task}.dense.weight"].T + head["{task}.dense.bias"]).tanh()""",
+}
+
+
+def peft_code(manifest: Manifest) -> str:
+    """For a LoRA."""
+    facts = _facts(manifest)
+    if manifest.auto_class == "AutoModel":
+        return PEFT_BARE.format(head=_head(manifest, facts, "mean"), **facts)
+    labels = manifest.tasks[0].labels
+    arguments = f", num_labels={len(labels)}" if labels else ""
+    return PEFT.format(auto_class=manifest.auto_class, arguments=arguments, **facts)
+
+
+def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
+    """For modules of AdapterHub, with what they stand on."""
+    facts = {
+        **_facts(manifest),
+        "block": _block(composition),
+        "load_file": "" if manifest.kind == "language" else "from safetensors.torch import load_file\n",
+        "modules": _modules(manifest, composition),
+        "top": composition.top.name,
+    }
+    if manifest.auto_class == "AutoAdapterModel":
+        code = ADAPTERHUB.format(**facts)
+    else:
+        code = ADAPTERHUB_BARE.format(
+            interface=_interface(manifest), head=_head(manifest, facts, manifest.head), **facts
+        )
+    notes = [_languages(manifest, composition)] if len(composition.languages) > 1 else []
+    if manifest.tasks[0].family == "multiple_choice":
+        notes.append("Each row is one choice, paired with its prompt; the highest score wins.")
+    return "\n\n".join([code, *notes])
+
+
+def _facts(manifest: Manifest) -> dict[str, str]:
+    task = manifest.tasks[0]
+    example = '"first text", "second text"' if task.family in TWO_TEXTS else '"text"'
+    return {"base": manifest.base.id, "name": manifest.name, "task": task.name, "example": example}
+
+
+def _head(manifest: Manifest, facts: dict[str, str], layout: str) -> str:
+    """Hidden states, and what our own head makes of them."""
+    family = manifest.tasks[0].family
+    if manifest.kind == "language" or family == "mlm":
+        return STATES.format(**facts)
+    pooled = POOLED["tokens" if family in {"tagging", "qa"} else layout].format(**facts)
+    return f"{STATES}\n{HEAD}".format(pooled=pooled, **facts)
+
+
+def _block(composition: Composition) -> str:
+    """Imports what puts several modules together."""
+    if len(composition.places) == 1:
+        return ""
+    name = "Fuse" if isinstance(composition.top, FusionModule) else "Stack"
+    return f"from adapters.composition import {name}\n"
+
+
+def _modules(manifest: Manifest, composition: Composition) -> str:
+    """Lines that load the modules from the bottom up and make them active."""
+    path = f"path/to/{manifest.name}"
+    below = [f"below/{module.name}" for module in composition.below]
+    if isinstance(composition.top, FusionModule):
+        names = ", ".join(f'"{module.name}"' for module in composition.below)
+        return "\n".join(
+            [
+                f"for part in {_listed(below)}:",
+                f'    model.load_adapter(f"{path}/{{part}}", use_safetensors=True)',
+                f'model.load_adapter_fusion("{path}", use_safetensors=True)',
+                f'model.set_active_adapters(Fuse({names}, name="{composition.top.name}"))',
+            ]
+        )
+    parts = [*(["languages/en"] if composition.languages else []), *below]
+    if not parts:
+        return f'model.load_adapter("{path}", use_safetensors=True, set_active=True)'
+    return "\n".join(
+        [
+            f"for part in {_listed([*parts, '.'])}:",
+            f'    model.load_adapter(f"{path}/{{part}}", use_safetensors=True)',
+            f"model.set_active_adapters({_stack(composition, 'en')})",
+        ]
+    )
+
+
+def _languages(manifest: Manifest, composition: Composition) -> str:
+    others = [code for code in composition.languages if code != "en"]
+    code = others[0]
+    return (
+        f"Texts of another language ({', '.join(others)}) go over its own adapter, such as for {code}:\n\n"
+        f'```python\nmodel.load_adapter("path/to/{manifest.name}/languages/{code}", use_safetensors=True)\n'
+        f"model.set_active_adapters({_stack(composition, code)})\n```"
+    )
+
+
+def _stack(composition: Composition, language: str) -> str:
+    return f"Stack({', '.join(_quoted(name) for name in composition.active(language))})"
+
+
+def _interface(manifest: Manifest) -> str:
+    """AdapterHub does not know XLM-R XL; it has to be told where modules go."""
+    if manifest.base.model_type != "xlm-roberta-xl":
+        return ""
+    from lowres_stilts.modules.adapterhub import XL_INTERFACE  # noqa: PLC0415 - takes seconds, and is needed here only
+
+    given = {key: value for key, value in XL_INTERFACE.to_dict().items() if value is not None}
+    settings = ", ".join(f"{key}={value!r}" for key, value in given.items())
+    return f", interface=adapters.AdapterModelInterface(layer_cross_attn=None, {settings})"
+
+
+def _listed(names: list[str]) -> str:
+    return f"[{', '.join(map(_quoted, names))}]"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,84 @@
+"""How the modules of a package in AdapterHub's format go together."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lowres_stilts.hub.parts import ModuleName, Part, Sha256, Size
+
+
+class Module(Part):
+    """A module in AdapterHub's format, in a folder of its own."""
+
+    name: ModuleName
+    """What AdapterHub calls it: the phase that trained it."""
+    adapter: Literal["seq_bn", "double_seq_bn", "par_bn", "seq_bn_inv"]
+    """AdapterHub's name of the configuration."""
+    reduction: Size
+    """The bottleneck is this many times narrower than the hidden states."""
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """While it was trained."""
+    sha256: Sha256
+    """Of its weights in the package."""
+
+
+class FusionModule(Part):
+    """An AdapterFusion of the modules below it."""
+
+    name: ModuleName
+    adapter: Literal["fusion"]
+    sha256: Sha256
+
+
+class Composition(Part):
+    """The modules of a package in AdapterHub's format, and how they go together."""
+
+    hidden_size: Annotated[int, Field(gt=0, le=20_000)]
+    layers: Annotated[int, Field(gt=0, le=200)]
+    """Of the base."""
+    top: Annotated[Module | FusionModule, Field(discriminator="adapter")]
+    """What was trained; it lies in the package's root."""
+    below: list[Module]
+    """What it stands on, from the bottom up, in `below/<name>`; for a fusion, what it fuses, in this order."""
+    languages: dict[ModuleName, Module]
+    """Language adapters by language, one of which goes to the bottom, in `languages/<language>`."""
+    language: ModuleName | None = None
+    """That of a package which is itself a language adapter."""
+
+    @property
+    def places(self) -> dict[str, Module | FusionModule]:
+        """All modules, by folder of the package."""
+        below = {f"below/{module.name}": module for module in self.below}
+        languages = {f"languages/{code}": module for code, module in self.languages.items()}
+        return {"": self.top, **below, **languages}
+
+    @property
+    def ground(self) -> list[str]:
+        """What the top was trained over, from the bottom up; for a fusion, what it fuses."""
+        english = [self.languages["en"]] if self.languages else []
+        return [module.name for module in [*english, *self.below]]
+
+    def active(self, language: str) -> list[str]:
+        """The modules for a language, from the bottom up; the English adapter stands in for a missing one."""
+        ground = self.languages.get(language, self.languages.get("en"))
+        below = [] if isinstance(self.top, FusionModule) else self.below
+        return [module.name for module in ([ground] if ground else []) + [*below, self.top]]
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        modules = list(self.places.values())
+        if len({module.name for module in modules}) < 1 + len(self.below) + len(self.languages):
+            raise ValueError("two modules have the same name")
+        if self.languages and "en" not in self.languages:
+            raise ValueError("languages: the English adapter is missing, over which the module was trained")
+        if any(module.adapter != "seq_bn_inv" for module in self.languages.values()):
+            raise ValueError("languages: one is no language adapter")
+        if (self.language is not None) != (self.top.adapter == "seq_bn_inv"):
+            raise ValueError("language: a language adapter needs one, and nothing else has one")
+        if self.language is not None and len(modules) > 1:
+            raise ValueError("language: a language adapter is alone in its package")
+        if any(module.adapter == "seq_bn_inv" for module in self.below):
+            raise ValueError("below: a language adapter goes to languages")
+        if self.top.adapter == "fusion" and (self.languages or not self.below):
+            raise ValueError("top: a fusion needs modules to fuse, and no languages")
+        return self

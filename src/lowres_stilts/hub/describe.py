@@ -1,0 +1,98 @@
+"""The manifest of a phase's package, by what its run says of it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from lowres_stilts.hub.checksums import sha256_of
+from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
+from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.transfer import LANGUAGE, TARGET
+from lowres_stilts.recipe.schema import Recipe, TrainSettings
+from lowres_stilts.tasks.load import find_task
+
+
+def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> Manifest:
+    """What all kinds of packages say of themselves, and what is a kind's own.
+
+    Args:
+        results: of the run.
+        summary: of the phase.
+        own: further parts of the manifest.
+    """
+    phase: str = summary["phase"]
+    is_target = phase == TARGET
+    return Manifest(
+        format=1,
+        name=_name(results["recipe"]["name"], phase),
+        kind=summary["kind"],
+        phase=phase,
+        base=_base(results["model"]),
+        head=summary["head"],
+        tasks=_tasks(Recipe.model_validate(results["recipe"]), summary),
+        data_sha256=summary["data_sha256"],
+        scores=results["scores"] if is_target else {},
+        baseline=results.get("baseline", {}) if is_target else {},
+        evaluation=results["evaluation"] if is_target else {},
+        recipe=_shareable(results["recipe"]),
+        versions=results["versions"],
+        **own,
+    )
+
+
+def made_of(run: RunFolder, summary: dict[str, Any], weights: str) -> list[Below]:
+    """The modules that a phase stood on or was merged of, by the hash of their file of this name."""
+    merged: dict[str, float] = summary.get("merged", {}).get("weights", {})
+    names = [*summary["below"], *(name for name, weight in merged.items() if weight)]
+    return [Below(phase=name, sha256=sha256_of(run.phase(name) / "module" / weights)) for name in names]
+
+
+def _base(model: dict[str, Any]) -> Base:
+    return Base(
+        id=model["base_id"],
+        sha256=model["weights_sha256"],
+        model_type=model["model_type"],
+        quantize=model["quantize"],
+        embeddings=model["embeddings"],
+        compute=model["compute"],
+    )
+
+
+def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
+    settings = _settings(recipe, summary["phase"])
+    tasks = {name: find_task(name, recipe.tasks, "tasks") for name in summary["tasks"]}
+    return [
+        TaskPart(
+            name=name,
+            family=task.family,
+            labels=summary["tasks"][name]["labels"],
+            metric=task.metric,
+            max_length=settings.max_length or task.max_length,
+            licence=task.licence,
+            examples=summary["tasks"][name]["examples"],
+            dev_score=summary["tasks"][name]["dev_score"],
+        )
+        for name, task in tasks.items()
+    ]
+
+
+def _settings(recipe: Recipe, phase: str) -> TrainSettings:
+    if phase.startswith(LANGUAGE) and recipe.languages is not None:
+        return recipe.languages.train
+    if phase == TARGET or recipe.intermediate is None:
+        return recipe.target.train
+    return recipe.intermediate.train
+
+
+def _name(recipe: str, phase: str) -> str:
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe).strip("-.") or "module"
+    return cleaned if phase == TARGET else f"{cleaned}-{re.sub('^[01]-', '', phase)}"
+
+
+def _shareable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe without paths of the machine that it ran on."""
+    data = {**recipe["data"], "dir": "data" if recipe["data"].get("dir") else None}
+    model = recipe["model"]
+    if Path(model["id"]).is_absolute():
+        model = {**model, "id": Path(model["id"]).name}
+    return {**recipe, "data": data, "model": model}

@@ -1,0 +1,68 @@
+"""Tiny finished runs of bottleneck and language modules, and what their packages score."""
+
+import torch
+
+from lowres_stilts.display import Display
+from lowres_stilts.encoder.load import load_encoder
+from lowres_stilts.hub.pack import pack_run
+from lowres_stilts.hub.verify import open_package
+from lowres_stilts.modules.bottleneck import AdapterStack
+from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.pipeline import run
+from lowres_stilts.recipe import load_recipe
+from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.load import find_task
+from tests.models import write_tiny_model
+from tests.project import write_project
+
+IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
+MASK = (IDS != 1).long()
+MODULE = {"kind": "bottleneck", "reduction": 4}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
+QUICK = {
+    "intermediate__module": MODULE,
+    "intermediate__train": TRAIN,
+    "target__module": MODULE,
+    "target__train": TRAIN,
+    "model__quantize": "none",
+    "model__embeddings": "none",
+    "model__compute": "float32",
+    "evaluate__baseline": False,
+}
+TEXTS = ["data.files.mlm={train: 'text-test-{lang}.txt'}"]
+MODES = {
+    "stack": {},
+    "continue": {"target__transfer": "continue", "target__module": None},
+    "fuse": {"target__transfer": "fuse", "intermediate__tasks": ["choice", "tags"]},
+    "merge": {"target__transfer": "merge"},
+    "none": {"target__transfer": "none"},
+    "languages": {"languages": {"adapters": ["en", "sw"], "train": TRAIN}},
+}
+
+
+def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="library", **changes):
+    """The recipe, and packages by phase."""
+    model = write_tiny_model(folder / "base", family)
+    path = write_project(folder, model, examples=24, **(QUICK | MODES[mode] | {"model__head": head} | changes))
+    recipe = load_recipe(path, TEXTS)
+    run(recipe, folder / "run", display=Display())
+    return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
+
+
+def own_scores(recipe, folder, *, ids=IDS, mask=MASK, language="en", quantize="none"):
+    """Scores of the stored weights by our own code, or hidden states where there is no head."""
+    package = open_package(folder)
+    manifest, composition = package.manifest, package.manifest.composition
+    encoder = load_encoder(recipe.model.id, quantize=quantize, embeddings="none", compute="float32", device="cpu")
+    stack = AdapterStack(encoder)
+    for place, module in reversed(composition.places.items()):
+        stack.load(module.name, folder / place)
+    stack.activate(composition.active(language))
+    with torch.no_grad():
+        if not package.heads:
+            return stack.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
+        family = FAMILIES[task.family]
+        head = make_head(encoder, family.head, family.outputs(task), layout=manifest.head)
+        head.load_state_dict({name: value.float() for name, value in package.heads[task.name].items()})
+        return Network(stack.model, {task.name: head}).eval()(task.name, ids, mask)
