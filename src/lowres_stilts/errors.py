@@ -39,3 +39,7 @@ class BundleError(LowresStiltsError):
 
 class PackageError(LowresStiltsError):
     """An adapter package is damaged, unsafe, or does not fit."""
+
+
+class ExportError(LowresStiltsError):
+    """A bundle cannot be made, or is not what it should be."""

@@ -27,9 +27,9 @@ def adapter_inputs(package: Package, task: str) -> dict[str, Floats]:
 
 
 def write_adapter(path: Path, inputs: Mapping[str, Floats]) -> None:
-    """Writes `.onnx_adapter`, onnxruntime's own format."""
+    """Writes `.onnx_adapter`, onnxruntime's own format, in float16."""
     values = {
-        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float16))
         for name, value in inputs.items()
     }
     adapter = onnxruntime.AdapterFormat()

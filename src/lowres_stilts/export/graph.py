@@ -13,7 +13,11 @@ CONTRIB = "com.microsoft"
 OPSET, CONTRIB_OPSET = 20, 1
 IR_VERSION = 10
 """onnxruntime 1.18 and newer read it."""
-TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int64): TensorProto.INT64}
+TYPES = {
+    np.dtype(np.float16): TensorProto.FLOAT16,
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.int64): TensorProto.INT64,
+}
 Dimensions = Sequence[int | str]
 
 
@@ -38,6 +42,11 @@ class Graph:
         if default is not None:
             self.constant(name, default)
         return name
+
+    def weight_input(self, name: str, shape: Dimensions, default: Sequence[int]) -> str:
+        """Weights that a run may leave out: float16 as adapters store them, float32 from here on."""
+        empty = np.zeros(default, np.float16)
+        return self.node("Cast", self.input(name, np.float16, shape, empty), to=TensorProto.FLOAT)
 
     def output(self, name: str, value: str, shape: Dimensions) -> None:
         """What a run may ask for, as float32."""

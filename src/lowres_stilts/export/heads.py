@@ -26,7 +26,7 @@ def add_heads(graph: Graph, states: str, mask: str, hidden: int, index: str | No
     """
     several = [] if index is None else ["n"]
     inputs = {
-        name: graph.input(name, np.float32, [*several, *shape], _empty(shape, hidden, len(several)))
+        name: graph.weight_input(name, [*several, *shape], _empty(shape, hidden, len(several)))
         for name, shape in head_shapes(hidden).items()
     }
     if index is not None:
@@ -79,10 +79,10 @@ def head_inputs(head: Mapping[str, Floats], *, kind: str, mean: bool) -> dict[st
     }
 
 
-def _empty(shape: list[int | str], hidden: int, several: int) -> Floats:
-    """The default: no labels."""
+def _empty(shape: list[int | str], hidden: int, several: int) -> list[int]:
+    """The default's sizes: no labels."""
     sizes = [size if isinstance(size, int) else {"features": hidden}.get(size, 0) for size in shape]
-    return np.zeros([1] * several + sizes, np.float32)
+    return [1] * several + sizes
 
 
 def _rows(graph: Graph, index: str | None) -> Callable[[str], str]:

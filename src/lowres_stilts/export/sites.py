@@ -44,9 +44,8 @@ class AdapterPerRow:
 
     def add(self, graph: Graph, name: str, x: str, y: str, *, inputs: int, outputs: int) -> str:
         """`y` plus each row's own product."""
-        a, b = (
-            graph.node("Gather", value, self._index) for value in lora_inputs(graph, name, inputs, outputs, "n")
-        )
+        both = lora_inputs(graph, name, inputs, outputs, "n")
+        a, b = (graph.node("Gather", value, self._index) for value in both)
         rows = graph.node("Reshape", x, self._width(graph, inputs))
         update = graph.node("MatMul", graph.node("MatMul", rows, a), b)
         flat = graph.node("Reshape", update, graph.constant(f"flat.{outputs}", np.array([-1, outputs])))
@@ -59,9 +58,7 @@ class AdapterPerRow:
 def lora_inputs(graph: Graph, name: str, inputs: int, outputs: int, *several: str) -> tuple[str, str]:
     """A and B of a layer as optional inputs, `[inputs, rank]` and `[rank, outputs]`."""
     one = [1] * len(several)
-    a = np.zeros((*one, inputs, 0), np.float32)
-    b = np.zeros((*one, 0, outputs), np.float32)
     return (
-        graph.input(f"{name}.lora_A", np.float32, [*several, inputs, "rank"], a),
-        graph.input(f"{name}.lora_B", np.float32, [*several, "rank", outputs], b),
+        graph.weight_input(f"{name}.lora_A", [*several, inputs, "rank"], [*one, inputs, 0]),
+        graph.weight_input(f"{name}.lora_B", [*several, "rank", outputs], [*one, 0, outputs]),
     )

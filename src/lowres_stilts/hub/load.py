@@ -52,7 +52,21 @@ def load_package(
         PackageError: the base's weights are not those that the module was trained on, or it does not fit them.
         EncoderError: the base cannot be loaded.
     """
-    encoder = _base(package, device)
+    base = package.manifest.base
+    return put_over(load_base(package, base, device=device), package, tasks)
+
+
+def put_over(encoder: Encoder, package: Package, tasks: dict[str, Task]) -> Loaded:
+    """Puts the modules and heads of a package over its base, which is changed in place.
+
+    Args:
+        encoder: the base, with nothing over it.
+        package: a checked package.
+        tasks: the records of the tasks that it has heads for, by name.
+
+    Raises:
+        PackageError: it does not fit the base.
+    """
     try:
         stack = _modules(package, encoder)
     except TrainingError as error:
@@ -69,8 +83,13 @@ def load_package(
     return loaded
 
 
-def _base(package: Package, device: Literal["auto", "cpu", "cuda"]) -> Encoder:
-    base = package.manifest.base
+def load_base(package: Package, base: Base, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Encoder:
+    """The base of a package, stored and computed with as `base` says.
+
+    Raises:
+        PackageError: its weights are not those that the module was trained on.
+        EncoderError: it cannot be loaded.
+    """
     model_id = _model_id(base)
     encoder = load_encoder(
         model_id, quantize=base.quantize, embeddings=base.embeddings, compute=base.compute, device=device

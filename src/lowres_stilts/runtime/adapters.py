@@ -24,7 +24,7 @@ class Adapter:
     part: AdapterPart
     active: onnxruntime.RunOptions
     """Options of a run in which it is active."""
-    weights: dict[str, NDArray[np.float32]]
+    weights: dict[str, NDArray[np.float16]]
     """By input of the graph; they lie in the mapped file."""
     _kept: tuple[object, ...]
     """What the options and the weights point into."""
@@ -64,7 +64,7 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntim
             size if isinstance(size, int) else max((v.shape[axis] for v in several if v is not None), default=0)
             for axis, size in enumerate(sizes)
         ]
-        bank = np.zeros((1 + len(several), *shape), np.float32)
+        bank = np.zeros((1 + len(several), *shape), np.float16)
         for place, value in enumerate(several, start=1):
             if value is not None:
                 bank[(place, *map(slice, value.shape))] = value
@@ -72,14 +72,14 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntim
     return found
 
 
-def _check(path: Path, name: str, value: NDArray[np.float32], inputs: Inputs) -> None:
+def _check(path: Path, name: str, value: NDArray[np.float16], inputs: Inputs) -> None:
     sizes = inputs.get(name)
     if sizes is None:
         raise BundleError(f"{path}: {name} is no input of this bundle's graph; the adapter is for another base")
     fits = value.ndim == len(sizes) and all(
         isinstance(size, str) or size == own for size, own in zip(sizes, value.shape, strict=True)
     )
-    if value.dtype != np.float32 or not fits:
-        raise BundleError(f"{path}: {name} is {value.dtype} {value.shape}, but the graph takes float32 {sizes}")
+    if value.dtype != np.float16 or not fits:
+        raise BundleError(f"{path}: {name} is {value.dtype} {value.shape}, but the graph takes float16 {sizes}")
     if not np.isfinite(value).all():
         raise BundleError(f"{path}: {name} has values that are no finite numbers")

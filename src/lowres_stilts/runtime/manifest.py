@@ -83,7 +83,7 @@ class Manifest(Part):
 
     format: Literal[1]
     base: BasePart
-    quantize: Literal["none", "int8"]
+    quantize: Literal["none", "int8", "uint8"]
     preset: str
     embedding: EmbeddingPart
     adapters: list[AdapterPart]

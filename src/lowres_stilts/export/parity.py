@@ -1,0 +1,157 @@
+"""The gate before a bundle is written: its graphs against torch, on real sentences of many languages."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.errors import ExportError
+from lowres_stilts.export.sources import Item
+from lowres_stilts.hub.load import Loaded
+from lowres_stilts.runtime.adapters import Adapter
+from lowres_stilts.runtime.batches import padded
+from lowres_stilts.runtime.families import FAMILIES
+from lowres_stilts.runtime.network import Network, Row
+from lowres_stilts.text.encode import encode_texts
+
+LARGEST_DIFFERENCE = 1e-4
+"""Of float32 hidden states and scores."""
+SHAPES = (1, 3, 16, 64)
+"""Sentences in a batch."""
+LONGEST = 256
+"""Tokens of the longest sequence that is tried."""
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sequences of real text, short and long, with the states that torch has for them."""
+
+    batches: list[list[list[int]]]
+    states: list[Floats]
+    """Of each batch, `[sequences, length, hidden]`."""
+
+
+def sentences() -> dict[str, str]:
+    """A sentence by language: article 1 of the Universal Declaration of Human Rights."""
+    text = files("lowres_stilts.export").joinpath("sentences.json").read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def sample(encoder: Encoder, tokenizer: Tokenizer, max_length: int) -> Sample:
+    """The sentences of all languages in batches of several shapes, through the bare float32 encoder."""
+    texts = list(sentences().values())
+    texts.append(" ".join(texts))
+    ids = encode_texts(tokenizer, [(text, None) for text in texts], min(LONGEST, max_length))
+    batches = [ids[start : start + size] for size in SHAPES for start in range(0, len(ids), size)][:: len(SHAPES)]
+    batches.append(ids)
+    return Sample(batches, [_torch_states(encoder, batch) for batch in batches])
+
+
+def largest_state_difference(network: Network, expected: Sample) -> float:
+    """Between the graph's hidden states and torch's, at tokens that are no padding."""
+    differences = (
+        np.abs(network.states([Row(ids, None, "sequence") for ids in batch]) - states)[_real(batch)].max()
+        for batch, states in zip(expected.batches, expected.states, strict=True)
+    )
+    return float(max(differences))
+
+
+def least_cosine(network: Network, expected: Sample) -> float:
+    """The least cosine between a token's hidden state in the graph and in torch."""
+    cosines = []
+    for batch, states in zip(expected.batches, expected.states, strict=True):
+        own = network.states([Row(ids, None, "sequence") for ids in batch])[_real(batch)]
+        theirs = states[_real(batch)]
+        lengths = np.linalg.norm(own, axis=-1) * np.linalg.norm(theirs, axis=-1)
+        cosines.append(((own * theirs).sum(axis=-1) / lengths).min())
+    return float(min(cosines))
+
+
+def score_differences(
+    network: Network, adapters: dict[str, Adapter], expected: dict[str, list[Floats]], inputs: Sample
+) -> dict[str, float]:
+    """By adapter: the largest difference from torch's scores, alone in a batch and mixed with the others.
+
+    Args:
+        network: the base's graphs.
+        adapters: by name.
+        expected: torch's scores of each sequence, by adapter.
+        inputs: the sequences.
+    """
+    ids = [row for batch in inputs.batches for row in batch]
+    found = {}
+    for name, adapter in adapters.items():
+        head = FAMILIES[adapter.part.family].head
+        rows = [Row(row, adapter, head) for row in ids]
+        alone = network.scores(rows, LONGEST * max(SHAPES))
+        found[name] = _largest(alone, expected[name])
+    rows, wanted = _mixed(ids, adapters, expected)
+    if len(adapters) > 1:
+        mixed = network.scores(rows, LONGEST * max(SHAPES))
+        found["mixed"] = _largest(mixed, wanted)
+    return found
+
+
+def torch_scores(item: Item, loaded: Loaded, inputs: Sample) -> list[Floats]:
+    """torch's scores of each sequence with an adapter, `[labels]` or `[length, labels]`."""
+    found = []
+    with torch.inference_mode():
+        for batch in inputs.batches:
+            ids, mask = (torch.from_numpy(array) for array in padded(batch, loaded.encoder.pad_id))
+            scores = loaded.network(item.task.name, ids, mask).float().numpy()
+            per_token = scores.ndim == 3
+            found += [row[: len(ids)] if per_token else row for row, ids in zip(scores, batch, strict=True)]
+    return found
+
+
+def require(name: str, difference: float) -> float:
+    """The difference, where it is small enough.
+
+    Raises:
+        ExportError: it is not.
+    """
+    if not difference <= LARGEST_DIFFERENCE:
+        raise ExportError(
+            f"{name} differs from torch by {difference:.2g}, over {LARGEST_DIFFERENCE:g}: nothing was written; "
+            "please report the model and the package"
+        )
+    return difference
+
+
+def _mixed(
+    ids: Sequence[list[int]], adapters: dict[str, Adapter], expected: dict[str, list[Floats]]
+) -> tuple[list[Row], list[Floats]]:
+    """Every sequence with one of the adapters in turn, and what torch says of it."""
+    names = list(adapters)
+    chosen = [names[number % len(names)] for number in range(len(ids))] if names else []
+    rows = [
+        Row(row, adapters[name], FAMILIES[adapters[name].part.family].head)
+        for row, name in zip(ids, chosen, strict=False)
+    ]
+    return rows, [expected[name][number] for number, name in enumerate(chosen)]
+
+
+def _torch_states(encoder: Encoder, batch: list[list[int]]) -> Floats:
+    with torch.inference_mode():
+        ids, mask = (torch.from_numpy(array) for array in padded(batch, encoder.pad_id))
+        states: Any = encoder.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        found: Floats = states.float().numpy()
+    return found
+
+
+def _real(batch: list[list[int]]) -> NDArray[np.bool_]:
+    _, mask = padded(batch, 0)
+    return mask.astype(bool)
+
+
+def _largest(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
+    return max(float(np.abs(own - theirs).max()) for own, theirs in zip(found, expected, strict=True))
