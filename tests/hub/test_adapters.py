@@ -15,6 +15,7 @@ from adapters.composition import Fuse, Stack
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.encoder.quantize import keep_weights_unpacked
 from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.card import model_card
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.bottleneck import AdapterStack
@@ -223,6 +224,9 @@ def test_provenance(runs):
     merged = open_package(runs("merge")[1]["2-target"]).manifest
     assert "2-target-baseline" in [part.phase for part in merged.stack]
     assert merged.composition.below == []
+    assert "averaged from `2-target-baseline`" in model_card(merged)
+    unchecked = merged.model_copy(update={"composition": manifest.composition, "stack": []})
+    assert "stacked on" not in model_card(unchecked)
 
 
 @pytest.mark.parametrize("quantize", ["none", "nf4"])
