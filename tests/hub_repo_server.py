@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import yaml
 
 WRITER, READER = "hf_writer", "hf_reader"
 USERS = {WRITER: ("me", True), READER: ("me", False), "hf_stranger": ("stranger", True)}
@@ -49,6 +51,8 @@ class Hub:
     log: list[tuple[str, str]] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
     """Addresses of LFS that were asked for with a token."""
+    page: int = 1000
+    """Most repositories in one answer."""
     cut_uploads: int = 0
     """How many of the next uploads break off in the middle."""
     cut_downloads: int = 0
@@ -107,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.lfs(parts[1])
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.route(parts, body)
+            self.route(parts, parse_qs(url.query), body)
         except RefusalError as refusal:
             status, code, message = refusal.args
             headers = {"X-Error-Code": code, "X-Error-Message": message}
@@ -115,8 +119,10 @@ class Handler(BaseHTTPRequestHandler):
         except (CutError, ConnectionError):
             self.close_connection = True
 
-    def route(self, parts: list[str], body: bytes) -> None:
+    def route(self, parts: list[str], query: dict[str, list[str]], body: bytes) -> None:
         match parts:
+            case ["api", "models"]:
+                self.search(query)
             case ["api", "repos", "create"]:
                 self.create(json.loads(body))
             case ["api", "validate-yaml"]:
@@ -192,6 +198,30 @@ class Handler(BaseHTTPRequestHandler):
         commit, files = self.files(name, revision)
         listed = [listed_file(path, content) for path, content in sorted(files.items())]
         self.json({"id": name, "sha": commit, "private": self.hub.repositories[name].private, "siblings": listed})
+
+    def search(self, query: dict[str, list[str]]) -> None:
+        """All repositories that the user sees and that have all tags, page by page."""
+        user = self.user()
+        seen = [
+            (name, repository)
+            for name, repository in self.hub.repositories.items()
+            if not repository.private or (user is not None and user[0] == owner(name))
+        ]
+        listed = [listed_model(name, repository) for name, repository in seen]
+        found = [
+            model
+            for model in listed
+            if set(query.get("filter", [])) <= set(model["tags"])
+            and query.get("author", [owner(model["id"])]) == [owner(model["id"])]
+            and all(word.lower() in model["id"].lower() for word in query.get("search", []))
+        ]
+        start = int(query.get("cursor", ["0"])[0])
+        end = start + min(self.hub.page, int(query.get("limit", ["1000"])[0]))
+        headers = {"Content-Type": "application/json"}
+        if end < len(found):
+            following = urlencode(query | {"cursor": [str(end)]}, doseq=True)
+            headers["Link"] = f'<{self.hub.endpoint}/api/models?{following}>; rel="next"'
+        self.send(200, json.dumps(found[start:end]).encode(), headers)
 
     def preupload(self, name: str, revision: str, asked: dict[str, Any]) -> None:
         self.writable(name)
@@ -323,6 +353,24 @@ def in_lfs(path: str) -> bool:
 
 def git_blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def listed_model(name: str, repository: Repository) -> dict[str, Any]:
+    """As the Hub lists a model: tags are those of the card, and some that it makes of its other keys."""
+    matter = repository.head.get("README.md", b"").decode(errors="replace").split("---\n")
+    card = yaml.safe_load(matter[1]) if len(matter) > 2 else {}
+    bases = [f"base_model:{kind}{card['base_model']}" for kind in ("", "adapter:")] if "base_model" in card else []
+    library = [card["library_name"]] if "library_name" in card else []
+    return {
+        "_id": hashlib.sha1(name.encode()).hexdigest()[:24],
+        "id": name,
+        "modelId": name,
+        "likes": 0,
+        "private": repository.private,
+        "downloads": 0,
+        "tags": [*library, *card.get("tags", []), *bases, "region:us"],
+        "createdAt": "2026-01-01T00:00:00.000Z",
+    }
 
 
 def listed_file(path: str, content: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import adapters
 import pytest
@@ -13,6 +14,9 @@ from adapters.composition import Fuse, Stack
 
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.encoder.quantize import keep_weights_unpacked
+from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.card import model_card
+from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.bottleneck import AdapterStack
 from tests.hub.adapter_runs import IDS, MASK, MODES, finished_adapters, own_scores
@@ -220,6 +224,9 @@ def test_provenance(runs):
     merged = open_package(runs("merge")[1]["2-target"]).manifest
     assert "2-target-baseline" in [part.phase for part in merged.stack]
     assert merged.composition.below == []
+    assert "averaged from `2-target-baseline`" in model_card(merged)
+    unchecked = merged.model_copy(update={"composition": manifest.composition, "stack": []})
+    assert "stacked on" not in model_card(unchecked)
 
 
 @pytest.mark.parametrize("quantize", ["none", "nf4"])
@@ -242,3 +249,24 @@ def test_what_plain_adapterhub_saves_is_ours(runs, quantize, tmp_path):
             json.loads((place / file).read_text()) for place in (tmp_path / "plain", packages["1-intermediate"])
         )
         assert theirs == own
+
+
+def test_what_packages_cannot_say_is_refused(runs, tmp_path):
+    _, packages = runs("none")
+    folder = packages["2-target"].parent.parent.parent
+    copy = shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(copy / "phases" / "2-target" / "package")
+    assert [path.parent.name for path in pack_run(copy)] == ["2-target"]  # anew, as of an older run
+    config = copy / "phases" / "2-target" / "module" / "adapter_config.json"
+    saved = json.loads(config.read_text())
+    for own, message in {
+        "non_linearity": "a configuration that packages do not know",
+        "reduction_factor": "no package can hold this: reduction",
+    }.items():
+        shutil.rmtree(copy / "phases" / "2-target" / "package", ignore_errors=True)
+        value = "swish" if own == "non_linearity" else 0.5
+        config.write_text(json.dumps(saved | {"config": saved["config"] | {own: value}}))
+        with pytest.raises(PackageError, match=message) as caught:
+            pack_run(copy)
+        assert "\n" not in str(caught.value)
+        assert not (copy / "phases" / "2-target" / "package").exists()

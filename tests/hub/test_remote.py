@@ -12,8 +12,8 @@ import pytest
 from lowres_stilts.hub.checksums import SUMS
 from lowres_stilts.hub.verify import open_package
 from tests.hub.test_pack import finished_run
-from tests.hub_repo_server import READER, WRITER, hub_serving
-from tests.hub_shell import Shell, environment
+from tests.hub_repo_server import READER, WRITER
+from tests.hub_shell import environment
 from tests.project import command
 
 TENSORS = "adapter_model.safetensors"
@@ -24,37 +24,6 @@ def sound(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
         return finished_run(tmp_path_factory.mktemp("run"), "xlm-roberta", "library")[1][-1]
-
-
-@pytest.fixture(scope="module")
-def serving():
-    with hub_serving() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def started(serving, tmp_path_factory):
-    shell = Shell(serving.endpoint, tmp_path_factory.mktemp("home"))
-    yield shell
-    shell.close()
-
-
-@pytest.fixture
-def hub(serving):
-    for state in (serving.repositories, serving.objects, serving.log, serving.leaked):
-        state.clear()
-    serving.cut_uploads = serving.cut_downloads = serving.fail_commits = 0
-    serving.bad_card, serving.stall, serving.before_commit = "", None, None
-    serving.stalled.clear()
-    yield serving
-    if serving.stall is not None:
-        serving.stall.set()
-    assert serving.leaked == []
-
-
-@pytest.fixture
-def shell(started, hub):
-    return started
 
 
 @pytest.fixture

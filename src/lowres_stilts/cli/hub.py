@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.cli.hub_list import list_command
 
 if TYPE_CHECKING:
     from lowres_stilts.hub.manifest import Manifest
@@ -16,41 +16,12 @@ if TYPE_CHECKING:
     from lowres_stilts.hub.verify import Package
 
 app = typer.Typer(help="Adapter packages: list, show, verify, push and pull them.", no_args_is_help=True)
+app.command("list")(list_command)
 Folder = Annotated[Path, typer.Argument(help="A package.")]
 Repo = Annotated[str, typer.Argument(help="A repository on the Hugging Face Hub: owner/name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FolderOrRepo = Annotated[Path, typer.Argument(help="A package: a folder, or owner/name on the Hub.")]
 Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit.")]
-
-
-@app.command("list")
-def list_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of packages.")] = Path("adapters"), as_json: Json = False
-) -> None:
-    """Lists the packages of a folder, whether they are sound or not.
-
-    Example: lowres-stilts hub list adapters
-    """
-    from lowres_stilts.errors import PackageError
-    from lowres_stilts.hub.manifest import MANIFEST, read_manifest
-
-    if not folder.is_dir():
-        raise PackageError(f"{folder}: no such folder")
-    rows: list[dict[str, Any]] = []
-    for path in sorted(file.parent for file in folder.glob(f"*/{MANIFEST}")):
-        try:
-            manifest = read_manifest(path)
-        except LowresStiltsError as error:
-            rows.append({"folder": str(path), "error": str(error)})
-            continue
-        tasks = [task.name for task in manifest.tasks]
-        found = {"name": manifest.name, "kind": manifest.kind, "tasks": tasks, "base": manifest.base.id}
-        rows.append({"folder": str(path), **found})
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    for row in rows:
-        typer.echo(row.get("error") or f"{row['name']:32} {', '.join(row['tasks']):24} {row['base']}")
 
 
 @app.command("show")

@@ -1,6 +1,7 @@
 """The model card of a package, with the Hub's front matter."""
 
 import re
+from itertools import chain, repeat
 from typing import Any
 
 import yaml
@@ -40,7 +41,8 @@ def model_card(manifest: Manifest) -> str:
 
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
     own = manifest.composition.language if manifest.composition is not None else None
-    languages = sorted({re.split("[-_]", code)[0] for scores in manifest.scores.values() for code in scores})
+    tested = [code for scores in manifest.scores.values() for code in scores]
+    languages = sorted({re.split("[-_]", code)[0] for code in tested or [own or "en"]})
     results = [
         {
             "task": {"type": task, "name": task},
@@ -55,7 +57,7 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
     return {
         **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
         "library_name": "peft" if manifest.composition is None else ADAPTERHUB_TAGS[0],
-        "language": languages or [own or "en"],
+        "language": languages,
         **_licence([task.licence for task in manifest.tasks]),
         **({"datasets": datasets} if datasets else {}),
         "tags": [TAG, manifest.kind, "cross-lingual-transfer", *_tags(manifest)],
@@ -78,9 +80,8 @@ def _licence(names: list[str]) -> dict[str, str]:
 
 def _summary(manifest: Manifest) -> str:
     tasks = ", ".join(_described(task) for task in manifest.tasks)
-    averaged = len(manifest.stack) - _stands_on(manifest)
-    words = ["stacked on"] * _stands_on(manifest) + ["averaged from"] * averaged
-    parts = zip(words, manifest.stack, strict=True)
+    words = chain(repeat("stacked on", _stands_on(manifest)), repeat("averaged from"))
+    parts = zip(words, manifest.stack, strict=False)
     below = "".join(f", {word} `{part.phase}` (`{part.sha256[:12]}`)" for word, part in parts)
     base = manifest.base
     digest = f"`{base.sha256[:12]}`" if base.sha256 else "not known"

@@ -20,8 +20,8 @@ FILE = re.compile(
 )
 """Files that packages may have beside their sums; none of them unpickles."""
 LINE = re.compile(rf"([0-9a-f]{{64}})  ({FILE.pattern})")
-LARGEST = 256_000_000
-"""Bytes of a file; a module is a few megabytes."""
+LARGEST = 512_000_000
+"""Bytes of a file; a module is a few megabytes, but an AdapterFusion over a large encoder is hundreds."""
 LONGEST = 100_000
 """Bytes of the sums."""
 

@@ -66,19 +66,22 @@ class Composition(Part):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        modules = list(self.places.values())
-        if len({module.name for module in modules}) < 1 + len(self.below) + len(self.languages):
-            raise ValueError("two modules have the same name")
-        if self.languages and "en" not in self.languages:
-            raise ValueError("languages: the English adapter is missing, over which the module was trained")
-        if any(module.adapter != "seq_bn_inv" for module in self.languages.values()):
-            raise ValueError("languages: one is no language adapter")
-        if (self.language is not None) != (self.top.adapter == "seq_bn_inv"):
-            raise ValueError("language: a language adapter needs one, and nothing else has one")
-        if self.language is not None and len(modules) > 1:
-            raise ValueError("language: a language adapter is alone in its package")
-        if any(module.adapter == "seq_bn_inv" for module in self.below):
-            raise ValueError("below: a language adapter goes to languages")
-        if self.top.adapter == "fusion" and (self.languages or not self.below):
-            raise ValueError("top: a fusion needs modules to fuse, and no languages")
+        names = [module.name for module in (self.top, *self.below, *self.languages.values())]
+        is_language, is_fusion = self.top.adapter == "seq_bn_inv", self.top.adapter == "fusion"
+        problems = {
+            "two modules have the same name": len(set(names)) < len(names),
+            "below: a language adapter goes to languages": any(m.adapter == "seq_bn_inv" for m in self.below),
+            "languages: one is no language adapter": any(
+                m.adapter != "seq_bn_inv" for m in self.languages.values()
+            ),
+            "languages: the English adapter is missing": bool(self.languages) and "en" not in self.languages,
+            "language: a language adapter needs one, and nothing else has one": is_language
+            is (self.language is None),
+            "top: a language adapter is alone in its package": is_language and len(names) > 1,
+            "top: a fusion needs modules to fuse, and no languages": is_fusion
+            and (bool(self.languages) or not self.below),
+        }
+        for problem, is_there in problems.items():
+            if is_there:
+                raise ValueError(problem)
         return self

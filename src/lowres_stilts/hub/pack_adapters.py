@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import adapters
+from pydantic import ValidationError
 from safetensors import safe_open
 
 from lowres_stilts.errors import PackageError
@@ -57,9 +58,14 @@ def pack_adapters(folder: Path, run: RunFolder, results: dict[str, Any], summary
     """Fills an existing, empty folder with the package of a phase.
 
     Raises:
-        PackageError: a module has a configuration that packages do not know.
+        PackageError: a module has a configuration or a name that packages do not know.
     """
-    composition = _composition(folder, run, results, summary)
+    try:
+        composition = _composition(folder, run, results, summary)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise PackageError(f"{run.path}: no package can hold this: {where}: {first['msg']}") from error
     draft = described(
         results,
         summary,

@@ -1,0 +1,58 @@
+"""`lowres-stilts hub list`: the packages of a folder, or of the Hub."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lowres_stilts.errors import LowresStiltsError, PackageError
+
+
+def list_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of packages.")] = Path("adapters"),
+    on_hub: Annotated[bool, typer.Option("--hub", help="Those on the Hugging Face Hub instead.")] = False,
+    author: Annotated[str | None, typer.Option(help="On the Hub: a user's or organization's only.")] = None,
+    search: Annotated[str | None, typer.Option(help="On the Hub: with this in their names only.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="On the Hub: at most so many.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Lists the packages of a folder, whether they are sound or not, or of the Hugging Face Hub.
+
+    Example: lowres-stilts hub list adapters; lowres-stilts hub list --author me --search xnli
+    """
+    wants_hub = on_hub or author is not None or search is not None or limit is not None
+    rows = _listed_on_hub(author, search, limit) if wants_hub else _listed_in(folder)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        what = ", ".join(row.get("tasks") or row.get("families") or [])
+        name, kind, base = (row.get(key) or "-" for key in ("repo" if wants_hub else "name", "kind", "base"))
+        typer.echo(row.get("error") or f"{name:32} {kind:10} {what:24} {base}")
+
+
+def _listed_in(folder: Path) -> list[dict[str, Any]]:
+    from lowres_stilts.hub.manifest import MANIFEST, read_manifest
+
+    if not folder.is_dir():
+        raise PackageError(f"{folder}: no such folder; for packages on the Hub, use --hub, --author or --search")
+    rows: list[dict[str, Any]] = []
+    for path in sorted(file.parent for file in folder.glob(f"*/{MANIFEST}")):
+        try:
+            manifest = read_manifest(path)
+        except LowresStiltsError as error:
+            rows.append({"folder": str(path), "error": str(error)})
+            continue
+        tasks = [task.name for task in manifest.tasks]
+        found = {"name": manifest.name, "kind": manifest.kind, "tasks": tasks, "base": manifest.base.id}
+        rows.append({"folder": str(path), **found})
+    return rows
+
+
+def _listed_on_hub(author: str | None, search: str | None, limit: int | None) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from lowres_stilts.hub.search import find_packages
+
+    return [asdict(found) for found in find_packages(author=author, search=search, limit=limit)]

@@ -1,0 +1,38 @@
+"""A Hub on this machine, and the command line that knows no other."""
+
+import pytest
+
+from tests.hub_repo_server import hub_serving
+from tests.hub_shell import Shell
+
+
+@pytest.fixture(scope="module")
+def serving():
+    with hub_serving() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def started(serving, tmp_path_factory):
+    shell = Shell(serving.endpoint, tmp_path_factory.mktemp("home"))
+    yield shell
+    shell.close()
+
+
+@pytest.fixture
+def hub(serving):
+    for state in (serving.repositories, serving.objects, serving.log, serving.leaked):
+        state.clear()
+    serving.page = 1000
+    serving.cut_uploads = serving.cut_downloads = serving.fail_commits = 0
+    serving.bad_card, serving.stall, serving.before_commit = "", None, None
+    serving.stalled.clear()
+    yield serving
+    if serving.stall is not None:
+        serving.stall.set()
+    assert serving.leaked == []
+
+
+@pytest.fixture
+def shell(started, hub):
+    return started
