@@ -16,14 +16,18 @@ VERSION = 1
 
 def adapter_inputs(package: Package, task: str) -> dict[str, Floats]:
     """The module of a package and the head of one of its tasks, by input of the graph; scaling is in B."""
-    family = next(part.family for part in package.manifest.tasks if part.name == task)
-    head = {name: tensor.float().numpy() for name, tensor in package.heads[task].items()}
     found: dict[str, Floats] = {}
     for name, layer in package.layers.items():
         found[f"{name}.lora_A"] = layer.a.float().numpy().T
-        found[f"{name}.lora_B"] = layer.b.float().numpy().T * layer.scaling
-    kind = FAMILIES[family].head  # type: ignore[index]
-    return found | head_inputs(head, kind=kind, mean=package.manifest.head == "mean")
+        found[f"{name}.lora_B"] = (layer.b.float() * layer.scaling).numpy().T
+    return found | head_weights(package, task)
+
+
+def head_weights(package: Package, task: str) -> dict[str, Floats]:
+    """The head of one of a package's tasks, by input of the graph."""
+    family = next(part.family for part in package.manifest.tasks if part.name == task)
+    head = {name: tensor.float().numpy() for name, tensor in package.heads[task].items()}
+    return head_inputs(head, kind=FAMILIES[family].head, mean=package.manifest.head == "mean")
 
 
 def write_adapter(path: Path, inputs: Mapping[str, Floats]) -> None:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder
 from lowres_stilts.export.write import write_models
 from lowres_stilts.hub.manifest import Base
 from lowres_stilts.hub.verify import Package
+from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.manifest import (
     MANIFEST,
@@ -40,6 +41,8 @@ from lowres_stilts.tasks.qa import NULL_METRIC
 LIBRARIES = ("lowres-stilts", "onnx", "onnxruntime", "torch", "transformers", "tokenizers")
 EMBEDDED = 512
 """Most tokens of a text that is embedded."""
+EVERY = 1_000_000
+"""More tokens than any encoder takes."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,7 @@ def export_bundle(
     return found[0]
 
 
-def _gathered(
-    packages: Sequence[Package], words: Mapping[str, Mapping[str, float]] | None, size: int
-) -> Bundled:
+def _gathered(packages: Sequence[Package], words: Mapping[str, Mapping[str, float]] | None, size: int) -> Bundled:
     encoder, base = float_base(packages)
     chosen = choose_pieces(encoder.tokenizer, words, size) if words else None
     smaller = trim_encoder(encoder, chosen) if chosen else encoder
@@ -120,7 +121,7 @@ def _gathered(
 def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parity: Mapping[str, Any]) -> Path:
     """Everything of a bundle, with what is known of its parity so far."""
     (folder / "adapters").mkdir(parents=True, exist_ok=True)
-    shape, weights = shape_of(bundled.encoder), weights_of(bundled.encoder)
+    shape, weights = shape_of(bundled.encoder), weights_of(bundled.encoder.model)
     layers = [bundled.embedding.layer]
     write_models(
         folder,
@@ -130,7 +131,7 @@ def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parit
         },
         WEIGHTS,
     )
-    _plain(bundled.encoder.tokenizer).save(str(folder / TOKENIZER))
+    _plain(bundled.encoder.tokenizer).save(str(folder / TOKENIZER), pretty=False)
     manifest = _described(bundled, quantize, preset, parity)
     for item, part in zip(bundled.items, manifest.adapters, strict=True):
         write_adapter(folder / part.file, adapter_inputs(item.package, item.part.name))
@@ -155,12 +156,12 @@ def _described(bundled: Bundled, quantize: Quantize, preset: str, parity: Mappin
             layers=encoder.model.config.num_hidden_layers,
             hidden=encoder.hidden_size,
             pad_id=encoder.pad_id,
-            max_length=longest(encoder),
+            max_length=longest(EVERY, encoder),
         ),
         quantize=quantize,
         preset=preset,
         embedding=bundled.embedding,
-        adapters=[_part(item, longest(encoder)) for item in bundled.items],
+        adapters=[_part(item, longest(EVERY, encoder)) for item in bundled.items],
         languages=bundled.vocabulary.coverage if bundled.vocabulary else None,
         parity=dict(parity),
         versions={name: version(name) for name in LIBRARIES},
@@ -171,7 +172,7 @@ def _part(item: Item, most: int) -> AdapterPart:
     return AdapterPart(
         name=item.name,
         task=item.part.name,
-        family=item.part.family,  # type: ignore[arg-type]
+        family=item.part.family,
         labels=item.part.labels,
         no_answer=item.part.metric == NULL_METRIC,
         max_length=min(item.part.max_length, most),
@@ -186,7 +187,7 @@ def _embedding(packages: Sequence[Package], encoder: Encoder) -> EmbeddingPart:
     own = next((found for found in settings if found.model_fields_set), settings[0])
     layers = int(encoder.model.config.num_hidden_layers)
     layer = own.layer if own.layer >= 0 else layers + 1 + own.layer
-    length = min(EMBEDDED, longest(encoder))
+    length = longest(EMBEDDED, encoder)
     return EmbeddingPart(layer=layer, pooling=own.pooling, prefix=own.prefix, max_length=length)
 
 

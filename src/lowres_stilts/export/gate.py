@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from lowres_stilts.data.examples import Pool
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
 from lowres_stilts.evaluation.metrics import METRICS
@@ -24,9 +23,10 @@ from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import Item
 from lowres_stilts.pipeline.material import answers_of
 from lowres_stilts.runtime.bundle import Bundle
+from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.task import Task
 
-Tests = Callable[[Task], Mapping[str, Sequence[Any] | Pool]]
+Tests = Callable[[Task], Mapping[str, Sequence[Any]]]
 """Labelled examples of a task, by language; none where there are none."""
 Scores = dict[str, dict[str, float]]
 """Points by adapter and language."""
@@ -48,7 +48,7 @@ class Gate:
         self._items = items
         self._tolerance = tolerance
         self._say = say
-        self._inputs = sample(encoder, encoder.tokenizer, encoder.model.config.max_position_embeddings - 2)
+        self._inputs = sample(encoder)
         self._tests = {item.name: tests(item.task) for item in items} if tests else {}
         self._scores: dict[str, list[Floats]] = {}
         self._points: Scores = {}
@@ -93,13 +93,13 @@ class Gate:
         loss = float(np.mean(losses)) if losses else 0.0
         if loss > self._tolerance:
             raise ExportError(
-                f"quantized scores are {loss:.2f} points below float32 torch on average, over {self._tolerance:g}: "
-                "nothing was written; raise --tolerance, or take --quantize none"
+                f"quantized scores are {loss:.2f} points below float32 torch on average, over "
+                f"{self._tolerance:g}: nothing was written; raise --tolerance, or take --quantize none"
             )
         return {"float32_torch": self._points, "bundle": own, "mean_loss": loss, "tolerance": self._tolerance}
 
     def _measure(self, item: Item) -> None:
-        """torch's scores on the sentences, and its points on evaluation data."""
+        """Torch's scores on the sentences, and its points on evaluation data."""
         self._say(f"torch with {item.name}")
         loaded = item.over(self._encoder)
         self._scores[item.name] = torch_scores(item, loaded, self._inputs)
@@ -107,7 +107,7 @@ class Gate:
         tests = self._tests.get(item.name, {})
         points = {}
         for language, examples in tests.items():
-            features = item.features(examples, self._encoder)
+            features = cached_features(item.task, examples, self._encoder.tokenizer, item.task.max_length)
             answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
             points[language] = metric.score(metric.table(answers_of(item.task, examples), answers, language))
         if self._tests:

@@ -70,6 +70,4 @@ class Graph:
             self._nodes, "encoder", self._inputs, self._outputs, list(self._constants.values())
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, CONTRIB_OPSET)]
-        return helper.make_model(
-            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="lowres-stilts"
-        )
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="lowres-stilts")

@@ -1,10 +1,10 @@
-"""Heads as optional inputs of a graph: scores of a sequence and of its tokens.
+"""Heads in a graph: scores of a sequence and of its tokens.
 
 A sequence head projects `[pooled, tanh(dense(pooled))]`; a head without a dense layer has one of width zero, one
 with it has zeros where `pooled` would enter. `pooled` is the first token, or with `head.mean` 1 the mean.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,14 +14,12 @@ from lowres_stilts.export.products import Floats
 SEQUENCE, TOKEN = "sequence_scores", "token_scores"
 
 
-def add_heads(graph: Graph, states: str, mask: str, hidden: int, index: str | None = None) -> tuple[str, str]:
-    """Scores `[batch, labels]` and `[batch, length, labels]`; of width zero where a run gives no head.
+def optional_heads(graph: Graph, hidden: int, index: str | None = None) -> dict[str, str]:
+    """The weights of a head as inputs that a run may leave out.
 
     Args:
         graph: to add to.
-        states: hidden states `[batch, length, hidden]`.
-        mask: `[batch, length]`.
-        hidden: their width.
+        hidden: width of the hidden states.
         index: `[batch]`: which of several heads each row has; one head for all where it is not given.
     """
     several = [] if index is None else ["n"]
@@ -29,20 +27,47 @@ def add_heads(graph: Graph, states: str, mask: str, hidden: int, index: str | No
         name: graph.weight_input(name, [*several, *shape], _empty(shape, hidden, len(several)))
         for name, shape in head_shapes(hidden).items()
     }
-    if index is not None:
-        inputs = {name: graph.node("Gather", value, index) for name, value in inputs.items()}
-    rows = _rows(graph, index)
-    pooled = rows(_pooled(graph, states, mask, inputs["head.mean"]))
-    dense = graph.node("MatMul", pooled, inputs["head.dense.weight"])
-    dense = graph.node("Tanh", graph.node("Add", dense, rows(inputs["head.dense.bias"])))
-    both = graph.node("Concat", pooled, dense, axis=-1)
-    scores = graph.node("MatMul", both, inputs["head.projection.weight"])
-    scores = graph.node("Add", scores, rows(inputs["head.projection.bias"]))
-    tokens = graph.node("MatMul", states, inputs["head.tokens.weight"])
-    tokens = graph.node("Add", tokens, rows(inputs["head.tokens.bias"]))
-    if index is not None:
-        scores = graph.node("Squeeze", scores, graph.constant("one", np.array([1])))
-    return scores, tokens
+    if index is None:
+        return inputs
+    chosen = {name: graph.node("Gather", value, index) for name, value in inputs.items()}
+    # Vectors become matrices of one row, so that each row of the batch has its own.
+    one = graph.constant("one", np.array([1]))
+    return {
+        name: graph.node("Unsqueeze", value, one) if len(head_shapes(hidden)[name]) == 1 else value
+        for name, value in chosen.items()
+    }
+
+
+def fixed_heads(graph: Graph, hidden: int, weights: Mapping[str, Floats], kind: str) -> dict[str, str]:
+    """The weights of one head of a kind, `sequence` or `token`, as constants; what it lacks has width zero."""
+    shapes = {
+        name: shape
+        for name, shape in head_shapes(hidden).items()
+        if name.startswith("head.tokens") == (kind == "token")
+    }
+    found = {name: np.zeros(_empty(shape, hidden, 0), np.float32) for name, shape in shapes.items()}
+    return {name: graph.constant(name, weights.get(name, empty)) for name, empty in found.items()}
+
+
+def sequence_scores(graph: Graph, states: str, mask: str, head: Mapping[str, str], *, per_row: bool) -> str:
+    """Scores `[batch, labels]` from hidden states `[batch, length, hidden]` and a mask `[batch, length]`."""
+    one = graph.constant("one", np.array([1]))
+    first, average = _first(graph, states), _average(graph, states, mask)
+    if per_row:
+        first, average = (graph.node("Unsqueeze", value, one) for value in (first, average))
+    difference = graph.node("Mul", graph.node("Sub", average, first), head["head.mean"])
+    pooled = graph.node("Add", first, difference)
+    dense = graph.node("MatMul", pooled, head["head.dense.weight"])
+    dense = graph.node("Tanh", graph.node("Add", dense, head["head.dense.bias"]))
+    scores = graph.node("MatMul", graph.node("Concat", pooled, dense, axis=-1), head["head.projection.weight"])
+    scores = graph.node("Add", scores, head["head.projection.bias"])
+    return graph.node("Squeeze", scores, one) if per_row else scores
+
+
+def token_scores(graph: Graph, states: str, head: Mapping[str, str]) -> str:
+    """Scores `[batch, length, labels]` from hidden states `[batch, length, hidden]`."""
+    scores = graph.node("MatMul", states, head["head.tokens.weight"])
+    return graph.node("Add", scores, head["head.tokens.bias"])
 
 
 def head_shapes(hidden: int) -> dict[str, list[int | str]]:
@@ -85,19 +110,13 @@ def _empty(shape: list[int | str], hidden: int, several: int) -> list[int]:
     return [1] * several + sizes
 
 
-def _rows(graph: Graph, index: str | None) -> Callable[[str], str]:
-    """With several heads, vectors become matrices of one row, so that each row of the batch has its own."""
-    if index is None:
-        return lambda value: value
-    return lambda value: graph.node("Unsqueeze", value, graph.constant("one", np.array([1])))
+def _first(graph: Graph, states: str) -> str:
+    return graph.node("Gather", states, graph.constant("first", np.array(0)), axis=1)
 
 
-def _pooled(graph: Graph, states: str, mask: str, mean: str) -> str:
-    """The first token, or the mean over tokens, or what lies between: `[batch, hidden]`."""
-    first = graph.node("Gather", states, graph.constant("first", np.array(0)), axis=1)
+def _average(graph: Graph, states: str, mask: str) -> str:
+    """The mean over tokens: `[batch, hidden]`."""
     weights = graph.node("Unsqueeze", graph.node("CastLike", mask, states), graph.constant("two", np.array([2])))
     axis = graph.constant("one", np.array([1]))
     total = graph.node("ReduceSum", graph.node("Mul", states, weights), axis, keepdims=0)
-    average = graph.node("Div", total, graph.node("ReduceSum", weights, axis, keepdims=0))
-    difference = graph.node("Mul", graph.node("Sub", average, first), mean)
-    return graph.node("Add", first, difference)
+    return graph.node("Div", total, graph.node("ReduceSum", weights, axis, keepdims=0))

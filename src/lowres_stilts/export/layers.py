@@ -68,26 +68,29 @@ class EncoderGraph:
         return {number: value for number, value in found.items() if number in wanted}
 
     def _embedded(self, ids: str) -> str:
-        words = self._products.rows(
-            self._graph, "embeddings.word_embeddings", self._weight("embeddings.word_embeddings"), ids
-        )
+        words = self._rows("embeddings.word_embeddings", self._weight("embeddings.word_embeddings"), ids)
         # Every token is of the first type.
-        table = self._weight("embeddings.position_embeddings") + self._weight("embeddings.token_type_embeddings")[0]
-        places = self._places(ids, self._graph.constant("embeddings.position_embeddings.weight", table))
+        table = (
+            self._weight("embeddings.position_embeddings") + self._weight("embeddings.token_type_embeddings")[0]
+        )
+        places = self._rows("embeddings.position_embeddings", table, self._positions(ids))
         total = self._graph.node("Add", words, places)
         return total if self._shape.norms_first else self._norm("embeddings.LayerNorm", total)
 
-    def _places(self, ids: str, table: str) -> str:
-        """The embedding of each token's position."""
+    def _positions(self, ids: str) -> str:
+        """The position of each token, `[batch, length]`, or `[length]` where padding counts too."""
         graph, one = self._graph, self._graph.constant("one", np.array([1]))
         if not self._shape.counts_tokens:
-            start = graph.constant("zero", np.array([0]))
-            length = graph.node("Slice", graph.node("Shape", ids), one, graph.constant("two", np.array([2])))
-            return graph.node("Slice", table, start, length, start)
+            length = graph.node("Squeeze", graph.node("Shape", ids, start=1))
+            start, step = (graph.constant(f"scalar.{number}", np.array(number)) for number in (0, 1))
+            return graph.node("Range", start, length, step)
         padding = graph.constant("pad_id", np.array([self._shape.pad_id]))
         tokens = graph.node("Cast", graph.node("Not", graph.node("Equal", ids, padding)), to=7)
         counted = graph.node("Mul", graph.node("CumSum", tokens, one), tokens)
-        return graph.node("Gather", table, graph.node("Add", counted, padding))
+        return graph.node("Add", counted, padding)
+
+    def _rows(self, path: str, table: Floats, ids: str) -> str:
+        return self._products.rows(self._graph, path, table, ids)
 
     def _layer(self, number: int, x: str, keep: str, shape: str) -> str:
         path = f"encoder.layer.{number}"

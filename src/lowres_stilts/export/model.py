@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from lowres_stilts.export.graph import Graph
-from lowres_stilts.export.heads import SEQUENCE, TOKEN, add_heads
+from lowres_stilts.export.heads import SEQUENCE, TOKEN, optional_heads, sequence_scores, token_scores
 from lowres_stilts.export.layers import HIDDEN, IDS, MASK, TOKENS, EncoderGraph, Shape
 from lowres_stilts.export.products import Floats, Products
 from lowres_stilts.export.sites import INDEX, AdapterPerRow, OneAdapter
@@ -37,10 +37,11 @@ def base_model(
     encoder = EncoderGraph(graph, shape, weights, products, sites)
     states = encoder.states(ids, mask, [*layers, shape.layers])
     last = states[shape.layers]
-    scores, tokens = add_heads(graph, last, mask, shape.hidden, index)
+    head = optional_heads(graph, shape.hidden, index)
+    scores = sequence_scores(graph, last, mask, head, per_row=index is not None)
     graph.output(HIDDEN, last, [*TOKENS, shape.hidden])
     graph.output(SEQUENCE, scores, ["batch", "labels"])
-    graph.output(TOKEN, tokens, [*TOKENS, "tags"])
+    graph.output(TOKEN, token_scores(graph, last, head), [*TOKENS, "tags"])
     for number in sorted(set(layers) - {shape.layers}):
         graph.output(hidden_state(number), states[number], [*TOKENS, shape.hidden])
     return graph.model()

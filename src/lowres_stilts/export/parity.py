@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
 from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.load import Loaded
+from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.runtime.adapters import Adapter
 from lowres_stilts.runtime.batches import padded
 from lowres_stilts.runtime.families import FAMILIES
@@ -23,8 +23,9 @@ from lowres_stilts.text.encode import encode_texts
 
 LARGEST_DIFFERENCE = 1e-4
 """Of float32 hidden states and scores."""
-SHAPES = (1, 3, 16, 64)
-"""Sentences in a batch."""
+ALONE = 5
+"""How many sentences are tried in a batch of their own."""
+TOKENS = 4096
 LONGEST = 256
 """Tokens of the longest sequence that is tried."""
 Floats = NDArray[np.float32]
@@ -46,13 +47,13 @@ def sentences() -> dict[str, str]:
     return found
 
 
-def sample(encoder: Encoder, tokenizer: Tokenizer, max_length: int) -> Sample:
+def sample(encoder: Encoder) -> Sample:
     """The sentences of all languages in batches of several shapes, through the bare float32 encoder."""
     texts = list(sentences().values())
     texts.append(" ".join(texts))
-    ids = encode_texts(tokenizer, [(text, None) for text in texts], min(LONGEST, max_length))
-    batches = [ids[start : start + size] for size in SHAPES for start in range(0, len(ids), size)][:: len(SHAPES)]
-    batches.append(ids)
+    ids = encode_texts(encoder.tokenizer, [(text, None) for text in texts], longest(LONGEST, encoder))
+    alone = [[ids[number]] for number in range(0, len(ids), len(ids) // ALONE)]
+    batches = [ids[:-1], ids[-3:], *alone]
     return Sample(batches, [_torch_states(encoder, batch) for batch in batches])
 
 
@@ -92,18 +93,19 @@ def score_differences(
     for name, adapter in adapters.items():
         head = FAMILIES[adapter.part.family].head
         rows = [Row(row, adapter, head) for row in ids]
-        alone = network.scores(rows, LONGEST * max(SHAPES))
+        alone = network.scores(rows, TOKENS)
         found[name] = _largest(alone, expected[name])
     rows, wanted = _mixed(ids, adapters, expected)
     if len(adapters) > 1:
-        mixed = network.scores(rows, LONGEST * max(SHAPES))
+        mixed = network.scores(rows, TOKENS)
         found["mixed"] = _largest(mixed, wanted)
     return found
 
 
 def torch_scores(item: Item, loaded: Loaded, inputs: Sample) -> list[Floats]:
-    """torch's scores of each sequence with an adapter, `[labels]` or `[length, labels]`."""
+    """Scores by torch of each sequence with an adapter, `[labels]` or `[length, labels]`."""
     found = []
+    loaded.network.eval()
     with torch.inference_mode():
         for batch in inputs.batches:
             ids, mask = (torch.from_numpy(array) for array in padded(batch, loaded.encoder.pad_id))

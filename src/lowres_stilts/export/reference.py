@@ -1,6 +1,7 @@
 """The frozen encoder in float32, with the values that its quantized weights stand for."""
 
 from dataclasses import replace
+from typing import Any
 
 import bitsandbytes as bnb
 import torch
@@ -49,15 +50,18 @@ def shape_of(encoder: Encoder) -> Shape:
     )
 
 
-def weights_of(encoder: Encoder) -> dict[str, Floats]:
+def weights_of(model: nn.Module) -> dict[str, Floats]:
     """The weights of a float32 encoder by name."""
-    return {name: tensor.detach().numpy() for name, tensor in encoder.model.state_dict().items() if tensor.is_floating_point()}
+    state = model.state_dict().items()
+    return {name: tensor.detach().numpy() for name, tensor in state if tensor.is_floating_point()}
 
 
 def _dequantized(module: nn.Module) -> Tensor | None:
-    weight = getattr(module, "weight", None)
+    weight: Any = getattr(module, "weight", None)
     if isinstance(module, bnb.nn.Linear4bit):
-        return bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float().cpu()
+        dense: Tensor = bnb.functional.dequantize_4bit(weight.data, weight.quant_state)
+        return dense.float().cpu()
     if isinstance(weight, bnb.nn.Int8Params):
-        return bnb.functional.int8_vectorwise_dequant(weight.CB, weight.SCB).float().cpu()
+        rows: Tensor = bnb.functional.int8_vectorwise_dequant(weight.CB, weight.SCB)
+        return rows.float().cpu()
     return None

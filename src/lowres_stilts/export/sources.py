@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.errors import PackageError
+from lowres_stilts.errors import ExportError, PackageError
 from lowres_stilts.export.reference import float_encoder
 from lowres_stilts.hub.load import Loaded, load_base, put_over
 from lowres_stilts.hub.manifest import Base, TaskPart
@@ -55,19 +55,21 @@ def items_of(packages: Sequence[Package]) -> list[Item]:
 
     Raises:
         PackageError: two have the same name.
+        ExportError: one is no LoRA.
     """
     found: dict[str, Item] = {}
     for package in packages:
+        _require_lora(package)
         own_tasks = Recipe.model_validate(package.manifest.recipe).tasks
         parts = [part for part in package.manifest.tasks if part.family != "mlm"]
         for part in parts:
             name = package.manifest.name if len(parts) == 1 else f"{package.manifest.name}-{part.name}"
             if name in found:
                 raise PackageError(f"{package.folder}: another package is called {name} too; export them apart")
-            task = replace(
-                find_task(part.name, own_tasks, "tasks"), labels=tuple(part.labels), max_length=part.max_length
+            task = find_task(part.name, own_tasks, "tasks")
+            found[name] = Item(
+                name, package, part, replace(task, labels=tuple(part.labels), max_length=part.max_length)
             )
-            found[name] = Item(name, package, part, task)
     return list(found.values())
 
 
@@ -86,6 +88,16 @@ def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
         changes |= {"quantize": "none", "embeddings": "none"}
     base = bases[0].model_copy(update=changes)
     return float_encoder(load_base(packages[0], base, device="cpu")), base
+
+
+def _require_lora(package: Package) -> None:
+    manifest = package.manifest
+    if manifest.kind != "lora" or manifest.dora:
+        kind = "DoRA" if manifest.dora else manifest.kind
+        raise ExportError(
+            f"{package.folder}: a {kind} module is no sum that the base's graph could take as an input; only LoRA "
+            "packages can be exported"
+        )
 
 
 def _package_of(place: Path) -> Path:

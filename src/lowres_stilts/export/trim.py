@@ -6,7 +6,6 @@ single characters.
 
 import copy
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,11 +60,15 @@ def choose_pieces(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, float]]
         weights = np.maximum(weights, own / max(own.sum(), 1e-12))
     always = _special(tokenizer, pieces) | _characters(words, ids)
     if len(always) > size:
-        raise ExportError(f"--vocabulary: {size} is too small; special tokens and single characters alone are {len(always)}")
+        raise ExportError(
+            f"--vocabulary: {size} is too small; special tokens and single characters alone are {len(always)}"
+        )
     ranked = [int(number) for number in np.argsort(-weights, kind="stable") if weights[number] > 0]
     chosen = [number for number in ranked if number not in always][: size - len(always)]
     kept = np.array(sorted({*always, *chosen}))
-    return Vocabulary(kept, {language: _covered(counts, set(kept.tolist())) for language, counts in encoded.items()})
+    return Vocabulary(
+        kept, {language: _covered(counts, set(kept.tolist())) for language, counts in encoded.items()}
+    )
 
 
 def trim_tokenizer(tokenizer: Tokenizer, kept: NDArray[np.int64]) -> Tokenizer:
@@ -87,27 +90,32 @@ def trim_encoder(encoder: Encoder, vocabulary: Vocabulary) -> Encoder:
     model = copy.deepcopy(encoder.model)
     weight = model.get_input_embeddings().weight.detach()[torch.from_numpy(vocabulary.kept)]
     pad_id = int(np.flatnonzero(vocabulary.kept == encoder.pad_id)[0])
-    model.set_input_embeddings(nn.Embedding.from_pretrained(weight.clone(), padding_idx=pad_id))
-    return replace(encoder, model=model, tokenizer=trim_tokenizer(encoder.tokenizer, vocabulary.kept), pad_id=pad_id)
+    model.set_input_embeddings(nn.Embedding(*weight.shape, pad_id, _weight=weight.clone()))
+    return replace(
+        encoder, model=model, tokenizer=trim_tokenizer(encoder.tokenizer, vocabulary.kept), pad_id=pad_id
+    )
 
 
 def _pieces(tokenizer: Tokenizer) -> list[tuple[str, float]]:
     model = json.loads(tokenizer.to_str())["model"]
     if model["type"] != "Unigram":
-        raise ExportError(f"--languages: only Unigram vocabularies can be trimmed, and this one is {model['type']}")
+        raise ExportError(
+            f"--languages: only Unigram vocabularies can be trimmed, and this one is {model['type']}"
+        )
     return [(piece, score) for piece, score in model["vocab"]]
 
 
 def _encoded(tokenizer: Tokenizer, counts: Mapping[str, float]) -> dict[tuple[int, ...], float]:
-    """The pieces of each word, and of a word that does not start after a space."""
+    """How often each sequence of pieces occurs as a word."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    found: Counter[tuple[int, ...]] = Counter()
+    found: dict[tuple[int, ...], float] = {}
     words = list(counts)
     encodings = tokenizer.encode_batch(words, add_special_tokens=False)
     for word, encoding in zip(words, encodings, strict=True):
-        found[tuple(encoding.ids)] += counts[word]
-    return dict(found)
+        key = tuple(encoding.ids)
+        found[key] = found.get(key, 0.0) + counts[word]
+    return found
 
 
 def _special(tokenizer: Tokenizer, pieces: Sequence[tuple[str, float]]) -> set[int]:

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import onnx
 from onnx.external_data_helper import set_external_data
 
-ALIGNMENT = 65536
-"""Where a tensor may start, so that every system can map it into memory."""
+ALIGNMENT = 64
+"""Bytes of which a tensor's place is a multiple: a cache line."""
 SMALLEST = 1024
 """Bytes of a tensor that is worth a place in the file of weights."""
 

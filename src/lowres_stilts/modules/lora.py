@@ -144,6 +144,13 @@ class ModuleStack:
             raise TrainingError(f"target.merge: {' '.join(str(error).split())}") from error
         self._cast(name)
 
+    def merged(self) -> nn.Module:
+        """The encoder with the active modules in its weights, which must not be quantized; the stack ends here."""
+        if self._peft is None:
+            return self.model
+        model: nn.Module = self._peft.merge_and_unload()
+        return model
+
     def activate(self, names: Sequence[str], *, train: str | None = None) -> None:
         """Makes these modules take part in the forward pass, and one of them learn.
 

@@ -67,7 +67,8 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntim
         bank = np.zeros((1 + len(several), *shape), np.float16)
         for place, value in enumerate(several, start=1):
             if value is not None:
-                bank[(place, *map(slice, value.shape))] = value
+                corner: tuple[int | slice, ...] = (place, *map(slice, value.shape))
+                bank[corner] = value
         found[name] = onnxruntime.OrtValue.ortvalue_from_numpy(bank)
     return found
 

@@ -15,10 +15,10 @@ from lowres_stilts.runtime.families import FAMILIES, Encoded
 from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
 from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
+from lowres_stilts.runtime.session import CPU
 from lowres_stilts.runtime.sums import verify_sums
 from lowres_stilts.text.encode import encode_texts
 
-CPU = ("CPUExecutionProvider",)
 TOKENS_PER_BATCH = 4096
 Names = str | Sequence[str]
 
@@ -29,7 +29,7 @@ class Bundle:
     def __init__(self, folder: Path, manifest: Manifest, network: Network, tokenizer: Tokenizer) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._network = network
+        self.network = network
         self._tokenizer = tokenizer
         self._adapters: dict[str, Adapter] = {}
         # Truncation is a setting of the tokenizer, so one thread may use it at a time.
@@ -59,6 +59,11 @@ class Bundle:
         return bundle
 
     @property
+    def loaded(self) -> dict[str, Adapter]:
+        """The loaded adapters by name."""
+        return dict(self._adapters)
+
+    @property
     def adapters(self) -> tuple[str, ...]:
         """The names of the loaded adapters."""
         return tuple(self._adapters)
@@ -77,7 +82,7 @@ class Bundle:
         Raises:
             BundleError: it is damaged, or made for another base.
         """
-        adapter = load_adapter(path, part, self._network.inputs)
+        adapter = load_adapter(path, part, self.network.inputs)
         self._adapters = {**self._adapters, part.name: adapter}
 
     def remove_adapter(self, name: str) -> None:
@@ -112,7 +117,7 @@ class Bundle:
             for own, family, item in zip(adapters, families, encoded, strict=True)
             for ids in item.ids
         ]
-        scores = iter(self._network.scores(rows, tokens_per_batch))
+        scores = iter(self.network.scores(rows, tokens_per_batch))
         return [
             family.decode(own.part, item, parts, [next(scores) for _ in parts.ids])
             for own, family, item, parts in zip(adapters, families, given, encoded, strict=True)
@@ -131,7 +136,7 @@ class Bundle:
         with self._encoding:
             pairs = [(settings.prefix + text, None) for text in texts]
             ids = encode_texts(self._tokenizer, pairs, settings.max_length)
-        return self._network.embeddings([Row(row, own, "sequence") for row in ids], settings, tokens_per_batch)
+        return self.network.embeddings([Row(row, own, "sequence") for row in ids], settings, tokens_per_batch)
 
     def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any]) -> list[Encoded]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""
@@ -165,5 +170,3 @@ def _tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more special
         raise BundleError(f"{path}: no tokenizer: {' '.join(str(error).split())[:200]}") from error
-
-

@@ -1,6 +1,6 @@
 """Sequences through the base's graphs, in batches that may mix adapters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,10 @@ class Network:
                 found[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
         return found
 
+    def states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Last hidden states of one batch, `[rows, length, hidden]`."""
+        return self._run([HIDDEN], rows)[0]
+
     def _run(self, outputs: Sequence[str], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         ids, mask = padded([row.ids for row in rows], self._base.pad_id)
         adapters = list(dict.fromkeys(row.adapter for row in rows))
@@ -86,7 +90,7 @@ class Network:
         return [value.numpy() for value in mixed]
 
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
-        """The stacked weights of at least these; the last stack is kept, as the next batch has the same adapters."""
+        """The stacked weights of these and maybe others; the last stack is kept for the next batch."""
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
         if not set(wanted) <= set(bank[0]):

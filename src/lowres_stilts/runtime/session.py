@@ -8,6 +8,7 @@ import onnxruntime
 
 from lowres_stilts.errors import BundleError
 
+CPU = ("CPUExecutionProvider",)
 SEVERE = 3
 """onnxruntime's level of messages that are errors; it warns of every optional input."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")

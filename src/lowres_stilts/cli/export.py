@@ -1,0 +1,115 @@
+"""`lowres-stilts export`: from runs and packages to a bundle for onnxruntime."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lowres_stilts.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lowres_stilts.export.gate import Tests
+
+EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,sw,ur"
+Preset = Annotated[
+    str, typer.Option(help="server-cpu (int8), edge-cpu (uint8, for CPUs without VNNI) or exact (float32).")
+]
+
+
+def export_command(
+    places: Annotated[list[Path], typer.Argument(help="Finished runs and adapter packages with one base.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle: a folder that is not there yet.")],
+    preset: Preset = "server-cpu",
+    quantize: Annotated[str | None, typer.Option(help="int8, uint8 or none, instead of the preset's.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Trim the vocabulary to these, with commas between.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="LANGUAGE=FILE: count words in this text; several may be given.")
+    ] = None,
+    vocabulary: Annotated[int, typer.Option(min=1000, help="With --languages: how many pieces stay.")] = 32_000,
+    data: Annotated[Path | None, typer.Option(help="Compare scores too, on this XTREME folder.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --data: the first n examples of each language.")] = 100,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="With --data: points that the mean of all scores may lose.")
+    ] = 0.5,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Instead: one model.onnx with the adapter in it, for optimum.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Exports adapters and their base to ONNX, after comparing them with torch."""
+    from lowres_stilts.export.presets import PRESETS
+
+    if preset not in PRESETS:
+        raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
+    chosen = quantize or PRESETS[preset]
+    if chosen not in PRESETS.values():
+        raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(PRESETS.values())}")
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+
+    def say(step: str) -> None:
+        typer.echo(step, err=True)
+
+    if merge:
+        if len(places) != 1 or languages or data:
+            raise UsageError("--merge takes one package or run, and neither --languages nor --data")
+        from lowres_stilts.export.merged import export_merged
+
+        export_merged(places[0], output, quantize=chosen, say=say)  # type: ignore[arg-type]
+        typer.echo(f"{output}: load it with optimum.onnxruntime")
+        return
+    from lowres_stilts.export.bundle import export_bundle
+
+    manifest = export_bundle(
+        places,
+        output,
+        quantize=chosen,  # type: ignore[arg-type]
+        preset=preset,
+        words=_words(languages, text or []),
+        vocabulary=vocabulary,
+        tests=_tests(data, limit) if data else None,
+        tolerance=tolerance,
+        say=say,
+    )
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2))
+        return
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    typer.echo(f"{output}: {size / 1e6:.1f} MB, adapters {', '.join(part.name for part in manifest.adapters)}")
+    for language, share in (manifest.languages or {}).items():
+        typer.echo(f"  {language}: {share:.1%} of the pieces of its words stay")
+
+
+def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str, float]] | None":
+    files: dict[str, list[Path]] = {}
+    for item in texts:
+        language, equals, path = item.partition("=")
+        if not equals or not language or not path:
+            raise UsageError(f"--text: {item!r} is not of the form LANGUAGE=FILE")
+        files.setdefault(language, []).append(Path(path))
+    wanted = [code for code in (languages or "").split(",") if code]
+    if not wanted:
+        if files:
+            raise UsageError("--text: say with --languages which languages the vocabulary is for")
+        return None
+    if unknown := sorted(set(files) - set(wanted)):
+        raise UsageError(f"--text: {unknown[0]} is none of --languages {languages}")
+    from lowres_stilts.export.words import word_counts
+
+    return word_counts(wanted, files)
+
+
+def _tests(folder: Path, limit: int) -> "Tests":
+    from lowres_stilts.cli.evaluate import data_settings
+    from lowres_stilts.export.evaluation_data import evaluation_data
+    from lowres_stilts.tasks.load import open_source
+
+    return evaluation_data(open_source(data_settings("xtreme", folder)), limit)
+
+
+export_command.__doc__ = f"{export_command.__doc__}\n\n{EXAMPLE}"

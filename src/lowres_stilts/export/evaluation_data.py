@@ -1,0 +1,36 @@
+"""Labelled examples on which quantized scores are compared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lowres_stilts.errors import DataError
+from lowres_stilts.export.gate import Tests
+from lowres_stilts.pipeline.material import answers_of
+from lowres_stilts.tasks.load import find_languages
+from lowres_stilts.tasks.source import Source
+from lowres_stilts.tasks.task import Split, Task
+
+SPLITS: tuple[Split, ...] = ("test", "dev")
+
+
+def evaluation_data(source: Source, limit: int) -> Tests:
+    """The first labelled examples of each language of a task: of its test split, or of dev; none where neither is.
+
+    Args:
+        source: where examples come from.
+        limit: how many of each language.
+    """
+
+    def tests(task: Task) -> Mapping[str, Sequence[Any]]:
+        for split in SPLITS:
+            try:
+                languages = find_languages("all", task, source, split)
+            except DataError:
+                continue
+            found = {code: list(source.examples(task, split, code))[:limit] for code in languages}
+            labelled = {code: examples for code, examples in found.items() if answers_of(task, examples)}
+            if labelled:
+                return labelled
+        return {}
+
+    return tests
