@@ -90,7 +90,8 @@ def trim_encoder(encoder: Encoder, vocabulary: Vocabulary) -> Encoder:
     model = copy.deepcopy(encoder.model)
     weight = model.get_input_embeddings().weight.detach()[torch.from_numpy(vocabulary.kept)]
     pad_id = int(np.flatnonzero(vocabulary.kept == encoder.pad_id)[0])
-    model.set_input_embeddings(nn.Embedding(*weight.shape, pad_id, _weight=weight.clone()))
+    rows, width = weight.shape
+    model.set_input_embeddings(nn.Embedding(rows, width, pad_id, _weight=weight.clone()))
     return replace(
         encoder, model=model, tokenizer=trim_tokenizer(encoder.tokenizer, vocabulary.kept), pad_id=pad_id
     )
