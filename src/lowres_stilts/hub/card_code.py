@@ -76,9 +76,7 @@ def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
     if manifest.auto_class == "AutoAdapterModel":
         code = ADAPTERHUB.format(**facts)
     else:
-        code = ADAPTERHUB_BARE.format(
-            interface=_interface(manifest), head=_head(manifest, facts), **facts
-        )
+        code = ADAPTERHUB_BARE.format(interface=_interface(manifest), head=_head(manifest, facts), **facts)
     notes = [_languages(manifest, composition)] if len(composition.languages) > 1 else []
     if manifest.tasks[0].family == "multiple_choice":
         notes.append("Each row is one choice, paired with its prompt; the highest score wins.")
