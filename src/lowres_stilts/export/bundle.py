@@ -51,6 +51,8 @@ class Bundled:
 
     encoder: Encoder
     """In float32, with the vocabulary that the bundle has."""
+    whole: Encoder
+    """With its whole vocabulary."""
     base: Base
     items: list[Item]
     embedding: EmbeddingPart
@@ -93,7 +95,7 @@ def export_bundle(
     packages = open_packages(places)
     say(f"base {packages[0].manifest.base.id}, {len(packages)} packages")
     bundled = _gathered(packages, words, vocabulary)
-    gate = Gate(bundled.encoder, bundled.items, tests, tolerance, say)
+    gate = Gate(bundled.encoder, bundled.whole, bundled.items, tests, tolerance, say)
     with tempfile.TemporaryDirectory() as scratch:
         say("float32 graphs against torch")
         exact = _fill(Path(scratch) / "exact", bundled, "none", "exact", {})
@@ -115,7 +117,7 @@ def _gathered(packages: Sequence[Package], words: Mapping[str, Mapping[str, floa
     encoder, base = float_base(packages)
     chosen = choose_pieces(encoder.tokenizer, words, size) if words else None
     smaller = trim_encoder(encoder, chosen) if chosen else encoder
-    return Bundled(smaller, base, items_of(packages), _embedding(packages, encoder), chosen)
+    return Bundled(smaller, encoder, base, items_of(packages), _embedding(packages, encoder), chosen)
 
 
 def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parity: Mapping[str, Any]) -> Path:
