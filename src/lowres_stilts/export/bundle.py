@@ -13,7 +13,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.gate import Gate, Tests
-from lowres_stilts.export.model import base_model
+from lowres_stilts.export.model import Form, base_model
 from lowres_stilts.export.presets import Quantize, products_of
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
@@ -24,6 +24,7 @@ from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.manifest import (
+    BARE,
     MANIFEST,
     MIXED,
     MODEL,
@@ -39,6 +40,7 @@ from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.qa import NULL_METRIC
 
 LIBRARIES = ("lowres-stilts", "onnx", "onnxruntime", "torch", "transformers", "tokenizers")
+FORMS: dict[str, Form] = {MODEL: "single", MIXED: "mixed", BARE: "bare"}
 EMBEDDED = 512
 """Most tokens of a text that is embedded."""
 EVERY = 1_000_000
@@ -125,14 +127,10 @@ def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parit
     (folder / "adapters").mkdir(parents=True, exist_ok=True)
     shape, weights = shape_of(bundled.encoder), weights_of(bundled.encoder.model)
     layers = [bundled.embedding.layer]
-    write_models(
-        folder,
-        {
-            MODEL: base_model(shape, weights, products_of(quantize), "single", layers),
-            MIXED: base_model(shape, weights, products_of(quantize), "mixed", layers),
-        },
-        WEIGHTS,
-    )
+    models = {
+        file: base_model(shape, weights, products_of(quantize), form, layers) for file, form in FORMS.items()
+    }
+    write_models(folder, models, WEIGHTS)
     _plain(bundled.encoder.tokenizer).save(str(folder / TOKENIZER), pretty=False)
     manifest = _described(bundled, quantize, preset, parity)
     for item, part in zip(bundled.items, manifest.adapters, strict=True):

@@ -58,7 +58,8 @@ class AdapterPerRow:
 def lora_inputs(graph: Graph, name: str, inputs: int, outputs: int, *several: str) -> tuple[str, str]:
     """A and B of a layer as optional inputs, `[inputs, rank]` and `[rank, outputs]`."""
     one = [1] * len(several)
+    dtype = np.float32 if several else np.float16
     return (
-        graph.weight_input(f"{name}.lora_A", [*several, inputs, "rank"], [*one, inputs, 0]),
-        graph.weight_input(f"{name}.lora_B", [*several, "rank", outputs], [*one, 0, outputs]),
+        graph.weight_input(f"{name}.lora_A", [*several, inputs, "rank"], [*one, inputs, 0], dtype),
+        graph.weight_input(f"{name}.lora_B", [*several, "rank", outputs], [*one, 0, outputs], dtype),
     )

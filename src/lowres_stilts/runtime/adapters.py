@@ -64,7 +64,7 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntim
             size if isinstance(size, int) else max((v.shape[axis] for v in several if v is not None), default=0)
             for axis, size in enumerate(sizes)
         ]
-        bank = np.zeros((1 + len(several), *shape), np.float16)
+        bank = np.zeros((1 + len(several), *shape), np.float32)
         for place, value in enumerate(several, start=1):
             if value is not None:
                 corner: tuple[int | slice, ...] = (place, *map(slice, value.shape))

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lowres_stilts.errors import BundleError
 
-MANIFEST, MODEL, MIXED, WEIGHTS, TOKENIZER = (
+MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
     "bundle.json",
     "model.onnx",
     "mixed.onnx",
+    "bare.onnx",
     "weights.bin",
     "tokenizer.json",
 )

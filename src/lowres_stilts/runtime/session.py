@@ -32,6 +32,9 @@ def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
+    # The graphs are as they should run; the next level would put Add and LayerNormalization together, into an
+    # operator that is several times slower.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = SEVERE
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
