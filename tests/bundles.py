@@ -18,7 +18,7 @@ from lowres_stilts.runtime.sums import write_sums
 from tests.models import write_tiny_model
 from tests.project import MOODS, write_project
 
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 256}
+TRAIN = {"epochs": 8, "lr": 2e-2, "tokens_per_batch": 256}
 MODULE = {"rank": 4, "alpha": 8}
 SHORT = 24
 """Most tokens of a sequence: long texts need several windows."""
