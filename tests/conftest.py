@@ -2,12 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
 from tests.models import write_tiny_model
+
+if TYPE_CHECKING:
+    from tests.bundles import Zoo
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,3 +44,13 @@ def private_cache(tmp_path, monkeypatch) -> Path:
     cache = tmp_path / "cache"
     monkeypatch.setenv("LOWRES_STILTS_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory) -> "Zoo":
+    """A bundle of real tiny adapters of every family."""
+    from tests.bundles import make_zoo
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return make_zoo(tmp_path_factory.mktemp("zoo"))

@@ -56,10 +56,14 @@ class AdapterPerRow:
 
 
 def lora_inputs(graph: Graph, name: str, inputs: int, outputs: int, *several: str) -> tuple[str, str]:
-    """A and B of a layer as optional inputs, `[inputs, rank]` and `[rank, outputs]`."""
-    one = [1] * len(several)
+    """A and B of a layer as optional inputs, `[inputs, rank]` and `[rank, outputs]`.
+
+    Each layer's rank is a size of its own: a module may be on some layers only, and onnxruntime takes sizes of one
+    name for equal.
+    """
+    one, rank = [1] * len(several), f"{name}.rank"
     dtype = np.float32 if several else np.float16
     return (
-        graph.weight_input(f"{name}.lora_A", [*several, inputs, "rank"], [*one, inputs, 0], dtype),
-        graph.weight_input(f"{name}.lora_B", [*several, "rank", outputs], [*one, 0, outputs], dtype),
+        graph.weight_input(f"{name}.lora_A", [*several, inputs, rank], [*one, inputs, 0], dtype),
+        graph.weight_input(f"{name}.lora_B", [*several, rank, outputs], [*one, 0, outputs], dtype),
     )

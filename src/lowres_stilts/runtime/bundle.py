@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from lowres_stilts.errors import BundleError, UsageError
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
-from lowres_stilts.runtime.families import FAMILIES, Encoded
+from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters
 from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
 from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
@@ -32,6 +32,7 @@ class Bundle:
         self.network = network
         self._tokenizer = tokenizer
         self._adapters: dict[str, Adapter] = {}
+        self._changing = threading.Lock()
         # Truncation is a setting of the tokenizer, so one thread may use it at a time.
         self._encoding = threading.Lock()
 
@@ -53,6 +54,7 @@ class Bundle:
         verify_sums(folder)
         manifest = read_manifest(folder)
         network = Network(folder, manifest.base, threads=threads, providers=providers)
+        network.require_layer(manifest.embedding.layer)
         bundle = cls(folder, manifest, network, _tokenizer(folder / TOKENIZER))
         for part in manifest.adapters:
             bundle.add_adapter(folder / part.file, part)
@@ -83,7 +85,9 @@ class Bundle:
             BundleError: it is damaged, or made for another base.
         """
         adapter = load_adapter(path, part, self.network.inputs)
-        self._adapters = {**self._adapters, part.name: adapter}
+        self.network.require_fit(path, adapter, FAMILIES[part.family].head)
+        with self._changing:
+            self._adapters = {**self._adapters, part.name: adapter}
 
     def remove_adapter(self, name: str) -> None:
         """Forgets an adapter; runs in progress keep it.
@@ -91,8 +95,9 @@ class Bundle:
         Raises:
             UsageError: there is none of this name.
         """
-        self._find(name)
-        self._adapters = {key: value for key, value in self._adapters.items() if key != name}
+        with self._changing:
+            self._find(name)
+            self._adapters = {key: value for key, value in self._adapters.items() if key != name}
 
     def predict(
         self, inputs: Sequence[Any], adapter: Names, *, tokens_per_batch: int = TOKENS_PER_BATCH
@@ -108,9 +113,11 @@ class Bundle:
         Raises:
             UsageError: there is no such adapter, or an input has another form.
         """
+        _require_several(inputs)
         adapters = [self._find(name) for name in _each(adapter, len(inputs))]
         families = [FAMILIES[own.part.family] for own in adapters]
         given = [family.check(item) for family, item in zip(families, inputs, strict=True)]
+        require_characters(tuple(given))
         encoded = self._encoded(adapters, given)
         rows = [
             Row(ids, own, family.head)
@@ -129,8 +136,12 @@ class Bundle:
         """Unit vectors `[texts, hidden]`, of the bare encoder or with an adapter.
 
         Raises:
-            UsageError: there is no such adapter.
+            UsageError: there is no such adapter, or something is no text.
         """
+        _require_several(texts)
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError("embed takes texts only")
+        require_characters(tuple(texts))
         settings = self.manifest.embedding
         own = None if adapter is None else self._find(adapter)
         with self._encoding:
@@ -156,6 +167,11 @@ class Bundle:
         if name not in self._adapters:
             raise UsageError(f"adapter {name!r} is not loaded; there are {', '.join(self._adapters) or 'none'}")
         return self._adapters[name]
+
+
+def _require_several(inputs: Sequence[Any]) -> None:
+    if isinstance(inputs, str):
+        raise UsageError("expected a list of inputs, found one text")
 
 
 def _each(adapter: Names, count: int) -> Sequence[str]:

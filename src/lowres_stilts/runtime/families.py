@@ -168,6 +168,22 @@ def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     return shares
 
 
+def require_characters(given: Any) -> None:
+    """Whether a checked input is text that can be encoded.
+
+    Raises:
+        UsageError: a text has half of a surrogate pair in it.
+    """
+    if isinstance(given, str):
+        try:
+            given.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{_shown(given)}: character {error.start} is half of a surrogate pair") from None
+    elif isinstance(given, tuple):
+        for part in given:
+            require_characters(part)
+
+
 def _pair(given: Any, wanted: str) -> tuple[str, str]:
     match given:
         case (str() as first, str() as second):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lowres_stilts.errors import BundleError
 
@@ -89,10 +89,17 @@ class Manifest(Part):
     embedding: EmbeddingPart
     adapters: list[AdapterPart]
     languages: dict[str, float] | None
-    """Where the vocabulary was trimmed: the share of each language's words that it still covers whole."""
+    """Where the vocabulary was trimmed: the share of the pieces of each language's words that stayed."""
     parity: dict[str, Any]
     """What was compared with torch when the bundle was written, and how far apart it was."""
     versions: dict[str, str]
+
+    @field_validator("adapters")
+    @classmethod
+    def _names_differ(cls, adapters: list[AdapterPart]) -> list[AdapterPart]:
+        if len({part.name for part in adapters}) != len(adapters):
+            raise ValueError("two adapters have the same name")
+        return adapters
 
 
 def read_manifest(folder: Path) -> Manifest:

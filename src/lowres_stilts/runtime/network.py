@@ -10,11 +10,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from lowres_stilts.errors import BundleError
 from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
 from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, BasePart, EmbeddingPart
-from lowres_stilts.runtime.session import open_session, optional_inputs
+from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs
 
 IDS, MASK, INDEX = "input_ids", "attention_mask", "adapter_index"
 HIDDEN, SEQUENCE, TOKEN = "last_hidden_state", "sequence_scores", "token_scores"
@@ -38,8 +39,29 @@ class Network:
         self._threads = threads
         self._providers = providers
         self._single = self._session(MODEL)
-        self.inputs: Inputs = optional_inputs(self._single)
+        with graph_errors(folder / MODEL):
+            self.inputs: Inputs = optional_inputs(self._single)
+            self._outputs = {output.name for output in self._single.get_outputs()}
         self._bank: tuple[tuple[Adapter, ...], dict[str, Any]] = ((), {})
+
+    def require_layer(self, layer: int) -> None:
+        """Whether the hidden states of a layer can be asked for.
+
+        Raises:
+            BundleError: the graph does not give them.
+        """
+        if self._states_of(layer) not in self._outputs:
+            raise BundleError(f"{self._folder / MODEL}: does not give the hidden states of layer {layer}")
+
+    def require_fit(self, path: Path, adapter: Adapter, head: HeadName) -> None:
+        """Whether an adapter's weights go together, and its head has as many scores as it has labels.
+
+        Raises:
+            BundleError: they do not.
+        """
+        scores = self._run([TOKEN if head == "token" else SEQUENCE], [Row([self._base.pad_id], adapter, head)])[0]
+        if scores.shape[-1] != adapter.part.outputs:
+            raise BundleError(f"{path}: its head has {scores.shape[-1]} outputs, not {adapter.part.outputs}")
 
     @cached_property
     def _mixed(self) -> onnxruntime.InferenceSession:
@@ -65,8 +87,7 @@ class Network:
     def embeddings(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
         """Unit vectors `[rows, hidden]`."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
-        last = settings.layer == self._base.layers
-        output = HIDDEN if last else f"hidden_state_{settings.layer}"
+        output = self._states_of(settings.layer)
         for chosen in batches([len(row.ids) for row in rows], tokens):
             part = [rows[number] for number in chosen]
             (states,) = self._run([output], part)
@@ -86,14 +107,17 @@ class Network:
             (adapter,) = adapters
             session = self._single if adapter else self._bare
             options = adapter.active if adapter else None
-            found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
+            with graph_errors(self._folder):
+                found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
             return found
         stack, weights = self._stack(adapters)
         places = {adapter: place for place, adapter in enumerate((None, *stack))}
         index = np.array([places[row.adapter] for row in rows], np.int64)
         given = {IDS: ids, MASK: mask, INDEX: index}
         values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in given.items()}
-        mixed = self._mixed.run_with_ort_values(outputs, values | weights)
+        session = self._mixed
+        with graph_errors(self._folder / MIXED):
+            mixed = session.run_with_ort_values(outputs, values | weights)
         return [value.numpy() for value in mixed]
 
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
@@ -103,6 +127,9 @@ class Network:
         if not set(wanted) <= set(bank[0]):
             self._bank = bank = (wanted, stacked(wanted, self.inputs))
         return bank
+
+    def _states_of(self, layer: int) -> str:
+        return HIDDEN if layer == self._base.layers else f"hidden_state_{layer}"
 
     def _session(self, file: str) -> onnxruntime.InferenceSession:
         return open_session(self._folder / file, threads=self._threads, providers=self._providers)

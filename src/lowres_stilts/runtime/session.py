@@ -1,7 +1,8 @@
 """onnxruntime sessions, with settings that suit encoders."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import onnxruntime
@@ -9,8 +10,8 @@ import onnxruntime
 from lowres_stilts.errors import BundleError
 
 CPU = ("CPUExecutionProvider",)
-SEVERE = 3
-"""onnxruntime's level of messages that are errors; it warns of every optional input."""
+FATAL = 4
+"""onnxruntime's level of messages that nothing else tells: errors are raised, and it warns of every optional input."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of its cores a container may use."""
 
@@ -35,11 +36,19 @@ def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -
     # The graphs are as they should run; the next level would put Add and LayerNormalization together, into an
     # operator that is several times slower.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = SEVERE
+    options.log_severity_level = FATAL
+    with graph_errors(path):
+        # The fallback would print to standard output, and take another provider than asked for.
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers), enable_fallback=0)
+
+
+@contextlib.contextmanager
+def graph_errors(path: Path) -> Iterator[None]:
+    """Turns what onnxruntime raises over a graph into a `BundleError` that names it."""
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        yield
     except Exception as error:  # onnxruntime's own errors share no base class
-        raise BundleError(f"{path}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        raise BundleError(f"{path}: cannot be used: {' '.join(str(error).split())[:300]}") from error
 
 
 def cores() -> int:
@@ -47,9 +56,10 @@ def cores() -> int:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = QUOTA.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
+        allowed = usable if quota == "max" else round(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
         return usable
-    return usable if quota == "max" else max(1, min(usable, round(int(quota) / int(period))))
+    return max(1, min(usable, allowed))
 
 
 def optional_inputs(session: onnxruntime.InferenceSession) -> Mapping[str, Sequence[int | str]]:

@@ -35,7 +35,10 @@ def read_sums(folder: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read") from error
     sums: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    *lines, rest = text.split("\n")
+    if rest:
+        raise BundleError(f"{path}: cut off: its last line has no end")
+    for number, line in enumerate(lines, start=1):
         match = LINE.fullmatch(line)
         if match is None or match[2] in sums:
             raise BundleError(f"{path}:{number}: expected a SHA-256, two spaces and a file")
@@ -57,9 +60,9 @@ def verify_sums(folder: Path) -> None:
         if path.is_file() and name not in expected and name != SUMS:
             raise BundleError(f"{path}: not listed in {SUMS}; remove it or get the bundle anew")
     for name, digest in expected.items():
-        if name not in found:
+        if name not in found or not found[name].is_file():
             raise BundleError(f"{folder / name}: missing; get the bundle anew")
-        if sha256_of(found[name]) != digest:
+        if _sha256_read(found[name]) != digest:
             raise BundleError(f"{folder / name}: changed since it was summed; get the bundle anew")
 
 
@@ -67,3 +70,10 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sha256_read(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
