@@ -14,7 +14,8 @@ from lowres_stilts.errors import UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.gate import Gate, Tests
 from lowres_stilts.export.model import Form, base_model
-from lowres_stilts.export.presets import Quantize, products_of
+from lowres_stilts.export.presets import products_of
+from lowres_stilts.export.products import Range
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
 from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder
@@ -34,6 +35,7 @@ from lowres_stilts.runtime.manifest import (
     BasePart,
     EmbeddingPart,
     Manifest,
+    Quantize,
 )
 from lowres_stilts.runtime.sums import sha256_of, write_sums
 from lowres_stilts.storage import write_folder
@@ -100,13 +102,13 @@ def export_bundle(
     gate = Gate(bundled.encoder, bundled.whole, bundled.items, tests, tolerance, say)
     with tempfile.TemporaryDirectory() as scratch:
         say("float32 graphs against torch")
-        exact = _fill(Path(scratch) / "exact", bundled, "none", "exact", {})
+        exact = _fill(Path(scratch) / "exact", bundled, "none", "exact", {}, {})
         parity = gate.graphs(exact)
     found: list[Manifest] = []
 
     def fill(folder: Path) -> None:
         say(f"{quantize} graphs" if quantize != "none" else "writing")
-        _fill(folder, bundled, quantize, preset, parity)
+        _fill(folder, bundled, quantize, preset, parity, gate.calibration.ranges)
         checked = parity | gate.quantized(folder)
         found.append(_described(bundled, quantize, preset, checked))
         _finish(folder, found[-1])
@@ -122,13 +124,21 @@ def _gathered(packages: Sequence[Package], words: Mapping[str, Mapping[str, floa
     return Bundled(smaller, encoder, base, items_of(packages), _embedding(packages, encoder), chosen)
 
 
-def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parity: Mapping[str, Any]) -> Path:
+def _fill(
+    folder: Path,
+    bundled: Bundled,
+    quantize: Quantize,
+    preset: str,
+    parity: Mapping[str, Any],
+    ranges: Mapping[str, Range],
+) -> Path:
     """Everything of a bundle, with what is known of its parity so far."""
     (folder / "adapters").mkdir(parents=True, exist_ok=True)
     shape, weights = shape_of(bundled.encoder), weights_of(bundled.encoder.model)
     layers = [bundled.embedding.layer]
     models = {
-        file: base_model(shape, weights, products_of(quantize), form, layers) for file, form in FORMS.items()
+        file: base_model(shape, weights, products_of(quantize, ranges), form, layers)
+        for file, form in FORMS.items()
     }
     write_models(folder, models, WEIGHTS)
     _plain(bundled.encoder.tokenizer).save(str(folder / TOKENIZER), pretty=False)

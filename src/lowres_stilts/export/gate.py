@@ -10,6 +10,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.export.calibrate import Calibration
 from lowres_stilts.export.parity import (
     Floats,
     largest_state_difference,
@@ -53,6 +54,7 @@ class Gate:
         self._say = say
         self._inputs = sample(encoder)
         self._tests = {item.name: tests(item.task) for item in items} if tests else {}
+        self.calibration = Calibration()
         self._scores: dict[str, list[Floats]] = {}
         self._points: Scores = {}
         for item in items:
@@ -105,7 +107,8 @@ class Gate:
         """What torch says of the sentences, and of evaluation data with the whole vocabulary."""
         self._say(f"torch with {item.name}")
         loaded = item.over(self._encoder)
-        self._scores[item.name] = torch_scores(item, loaded, self._inputs)
+        with self.calibration.watching(loaded.stack.model):
+            self._scores[item.name] = torch_scores(item, loaded, self._inputs)
         if self._tests:
             whole = loaded if self._whole is self._encoder else item.over(self._whole)
             self._points[item.name] = self._measured(item, whole)
@@ -115,6 +118,7 @@ class Gate:
         points = {}
         for language, examples in self._tests[item.name].items():
             features = cached_features(item.task, examples, tokenizer, item.task.max_length)
-            answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
+            with self.calibration.watching(loaded.stack.model):
+                answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
             points[language] = metric.score(metric.table(answers_of(item.task, examples), answers, language))
         return points

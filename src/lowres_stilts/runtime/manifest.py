@@ -16,6 +16,7 @@ MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
     "tokenizer.json",
 )
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
+Quantize = Literal["none", "int8", "uint8", "static-int8", "int4"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
 
 
@@ -84,7 +85,7 @@ class Manifest(Part):
 
     format: Literal[1]
     base: BasePart
-    quantize: Literal["none", "int8", "uint8"]
+    quantize: Quantize
     preset: str
     embedding: EmbeddingPart
     adapters: list[AdapterPart]
