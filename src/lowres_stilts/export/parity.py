@@ -59,11 +59,11 @@ def sample(encoder: Encoder) -> Sample:
 
 def largest_state_difference(network: Network, expected: Sample) -> float:
     """Between the graph's hidden states and torch's, at tokens that are no padding."""
-    differences = (
-        np.abs(network.states([Row(ids, None, "sequence") for ids in batch]) - states)[_real(batch)].max()
-        for batch, states in zip(expected.batches, expected.states, strict=True)
-    )
-    return float(max(differences))
+    own = [network.states([Row(ids, None, "sequence") for ids in batch])[_real(batch)] for batch in expected.batches]
+    theirs = [
+        states[_real(batch)] for batch, states in zip(expected.batches, expected.states, strict=True)
+    ]
+    return largest(own, theirs)
 
 
 def least_cosine(network: Network, expected: Sample) -> float:
@@ -74,7 +74,7 @@ def least_cosine(network: Network, expected: Sample) -> float:
         theirs = states[_real(batch)]
         lengths = np.linalg.norm(own, axis=-1) * np.linalg.norm(theirs, axis=-1)
         cosines.append(((own * theirs).sum(axis=-1) / lengths).min())
-    return float(min(cosines))
+    return float(np.min(cosines))
 
 
 def score_differences(
@@ -94,11 +94,11 @@ def score_differences(
         head = FAMILIES[adapter.part.family].head
         rows = [Row(row, adapter, head) for row in ids]
         alone = network.scores(rows, TOKENS)
-        found[name] = _largest(alone, expected[name])
+        found[name] = largest(alone, expected[name])
     rows, wanted = _mixed(ids, adapters, expected)
     if len(adapters) > 1:
         mixed = network.scores(rows, TOKENS)
-        found["mixed"] = _largest(mixed, wanted)
+        found["mixed"] = largest(mixed, wanted)
     return found
 
 
@@ -113,6 +113,11 @@ def torch_scores(item: Item, loaded: Loaded, inputs: Sample) -> list[Floats]:
             per_token = scores.ndim == 3
             found += [row[: len(ids)] if per_token else row for row, ids in zip(scores, batch, strict=True)]
     return found
+
+
+def largest(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
+    """The largest difference; no number where one of them is none."""
+    return float(np.max([np.abs(own - theirs).max() for own, theirs in zip(found, expected, strict=True)]))
 
 
 def require(name: str, difference: float) -> float:
@@ -153,7 +158,3 @@ def _torch_states(encoder: Encoder, batch: list[list[int]]) -> Floats:
 def _real(batch: list[list[int]]) -> NDArray[np.bool_]:
     _, mask = padded(batch, 0)
     return mask.astype(bool)
-
-
-def _largest(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
-    return max(float(np.abs(own - theirs).max()) for own, theirs in zip(found, expected, strict=True))
