@@ -152,7 +152,9 @@ TEXTS = ["the cat sat", "tea", "", "quiet sea smile rain " * 5, "Xyz 42"]
 
 
 @pytest.mark.parametrize("adapter", [None, "first", "first-intermediate-choice"])
-@pytest.mark.parametrize(("layer", "pooling", "prefix"), [(1, "cls", "good "), (2, "mean", ""), (1, "mean", "tea ")])
+@pytest.mark.parametrize(
+    ("layer", "pooling", "prefix"), [(1, "cls", "good "), (2, "mean", ""), (1, "mean", "tea ")]
+)
 def test_embeddings_are_those_of_the_training_side(zoo, tmp_path, adapter, layer, pooling, prefix):
     folder = copied(zoo.bundle, tmp_path / "bundle")
     manifest = json.loads((folder / "bundle.json").read_text())

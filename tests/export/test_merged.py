@@ -1,7 +1,6 @@
 """`--merge`: optimum loads the model like any other, with torch's scores."""
 
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from transformers import AutoTokenizer
 from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export import merged
 from lowres_stilts.export.merged import export_merged
-from lowres_stilts.export.write import write_models
 from lowres_stilts.hub.load import load_package
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.recipe.schema import Recipe

@@ -126,7 +126,10 @@ def test_a_provider_that_is_not_here(zoo):
 def test_adapters_come_and_go_while_others_answer(zoo):
     bundle = Bundle.load(zoo.bundle, threads=1)
     texts, pair = ["glad sun", "sad rain", "calm tea"], ("tea", "tea")
-    expected, mixed = bundle.predict(texts, "first"), bundle.predict([*texts, pair], [*["first"] * 3, "second-intermediate"])
+    expected, mixed = (
+        bundle.predict(texts, "first"),
+        bundle.predict([*texts, pair], [*["first"] * 3, "second-intermediate"]),
+    )
     guest = bundle.adapter("first").model_copy(update={"name": "guest"})
     path = zoo.bundle / guest.file.replace("guest", "first")
     problems, ended = [], threading.Event()

@@ -36,7 +36,9 @@ def folder(zoo, tmp_path) -> Path:
 def test_these_are_files_of_a_bundle(zoo):
     found = {path.relative_to(zoo.bundle).as_posix() for path in zoo.bundle.rglob("*") if path.is_file()}
     assert set(FILES) < found
-    assert found - set(FILES) == {f"adapters/{name}.onnx_adapter" for name in set(zoo.packages) - {"first", "second"}}
+    assert found - set(FILES) == {
+        f"adapters/{name}.onnx_adapter" for name in set(zoo.packages) - {"first", "second"}
+    }
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -80,7 +82,8 @@ def test_a_linked_folder_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["../model.onnx", "/etc/passwd", "adapters/../model.onnx", "a/b/c", "model.onnx ", "..", "", "model\\x"]
+    "name",
+    ["../model.onnx", "/etc/passwd", "adapters/../model.onnx", "a/b/c", "model.onnx ", "..", "", "model\\x"],
 )
 def test_names_that_lead_elsewhere_are_refused(folder, name):
     with (folder / SUMS).open("a") as sums:

@@ -59,10 +59,10 @@ def sample(encoder: Encoder) -> Sample:
 
 def largest_state_difference(network: Network, expected: Sample) -> float:
     """Between the graph's hidden states and torch's, at tokens that are no padding."""
-    own = [network.states([Row(ids, None, "sequence") for ids in batch])[_real(batch)] for batch in expected.batches]
-    theirs = [
-        states[_real(batch)] for batch, states in zip(expected.batches, expected.states, strict=True)
+    own = [
+        network.states([Row(ids, None, "sequence") for ids in batch])[_real(batch)] for batch in expected.batches
     ]
+    theirs = [states[_real(batch)] for batch, states in zip(expected.batches, expected.states, strict=True)]
     return largest(own, theirs)
 
 
@@ -80,7 +80,7 @@ def least_cosine(network: Network, expected: Sample) -> float:
 def score_differences(
     network: Network, adapters: dict[str, Adapter], expected: dict[str, list[Floats]], inputs: Sample
 ) -> dict[str, float]:
-    """By adapter: the largest difference from torch's scores, alone in a batch and mixed with the others.
+    """By adapter: the largest difference from torch's scores, alone in a batch and mixed with the others and none.
 
     Args:
         network: the base's graphs.
@@ -91,14 +91,10 @@ def score_differences(
     ids = [row for batch in inputs.batches for row in batch]
     found = {}
     for name, adapter in adapters.items():
-        head = FAMILIES[adapter.part.family].head
-        rows = [Row(row, adapter, head) for row in ids]
-        alone = network.scores(rows, TOKENS)
+        alone = network.scores([_row(row, adapter) for row in ids], TOKENS)
         found[name] = largest(alone, expected[name])
-    rows, wanted = _mixed(ids, adapters, expected)
-    if len(adapters) > 1:
-        mixed = network.scores(rows, TOKENS)
-        found["mixed"] = largest(mixed, wanted)
+    if adapters:
+        found["mixed"] = _mixed(ids, adapters, expected, network)
     return found
 
 
@@ -135,16 +131,22 @@ def require(name: str, difference: float) -> float:
 
 
 def _mixed(
-    ids: Sequence[list[int]], adapters: dict[str, Adapter], expected: dict[str, list[Floats]]
-) -> tuple[list[Row], list[Floats]]:
-    """Every sequence with one of the adapters in turn, and what torch says of it."""
-    names = list(adapters)
-    chosen = [names[number % len(names)] for number in range(len(ids))] if names else []
+    ids: Sequence[list[int]], adapters: dict[str, Adapter], expected: dict[str, list[Floats]], network: Network
+) -> float:
+    """The largest difference when the sequences have the adapters, or none, in turn."""
+    names = [*adapters, None]
+    chosen = [names[number % len(names)] for number in range(len(ids))]
     rows = [
-        Row(row, adapters[name], FAMILIES[adapters[name].part.family].head)
-        for row, name in zip(ids, chosen, strict=False)
+        Row(row, None, "sequence") if name is None else _row(row, adapters[name])
+        for row, name in zip(ids, chosen, strict=True)
     ]
-    return rows, [expected[name][number] for number, name in enumerate(chosen)]
+    scores = network.scores(rows, TOKENS)
+    asked = [(number, name) for number, name in enumerate(chosen) if name is not None]
+    return largest([scores[number] for number, _ in asked], [expected[name][number] for number, name in asked])
+
+
+def _row(ids: list[int], adapter: Adapter) -> Row:
+    return Row(ids, adapter, FAMILIES[adapter.part.family].head)
 
 
 def _torch_states(encoder: Encoder, batch: list[list[int]]) -> Floats:
