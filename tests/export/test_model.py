@@ -159,6 +159,6 @@ def test_integer_weights_stay_near_float32(roberta, quantize, tmp_path):
     own = network.states([Row(row, None, "sequence") for row in ids])
     for found, expected in zip(own, torch_states(roberta.encoder, ids, {}), strict=True):
         theirs = expected[-1]
-        found = found[: len(theirs)]
-        cosine = (found * theirs).sum(-1) / np.linalg.norm(found, axis=-1) / np.linalg.norm(theirs, axis=-1)
+        near = found[: len(theirs)]
+        cosine = (near * theirs).sum(-1) / np.linalg.norm(near, axis=-1) / np.linalg.norm(theirs, axis=-1)
         assert cosine.min() > 0.999

@@ -11,7 +11,7 @@ from lowres_stilts.errors import BundleError
 
 CPU = ("CPUExecutionProvider",)
 FATAL = 4
-"""onnxruntime's level of messages that nothing else tells: errors are raised, and it warns of every optional input."""
+"""onnxruntime's level of messages that nothing else tells: errors are raised, and it warns of optional inputs."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of its cores a container may use."""
 
