@@ -1,7 +1,5 @@
 """`--merge`: optimum loads the model like any other, with torch's scores."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,6 @@ from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.load import find_task
 from tests.bundles import finished_packages
 from tests.models import write_tiny_model
-from tests.project import call
 
 CLASSES = {
     "mood": ORTModelForSequenceClassification,
@@ -123,10 +120,3 @@ def test_one_task_into_a_new_folder(zoo, tmp_path):
         export_merged(zoo.packages["first-intermediate-tags"], tmp_path / "merged", quantize="none")
     with pytest.raises(UsageError, match="is there already"):
         export_merged(zoo.packages["first"], tmp_path, quantize="none")
-
-
-def test_the_command_says_what_it_wrote(packages, tmp_path):
-    done = call("export", packages["mood"], "-o", tmp_path / "merged", "--merge", "--json", "--preset", "exact")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["output"] == str(tmp_path / "merged")
-    assert "model.onnx" in json.loads(done.stdout)["files"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lowres_stilts.export.gate import Tests
 
-EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,sw,ur"
+EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
 Preset = Annotated[
     str, typer.Option(help="server-cpu (int8), edge-cpu (uint8, for CPUs without VNNI) or exact (float32).")
 ]
