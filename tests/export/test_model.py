@@ -1,5 +1,6 @@
 """The two forms of the graph against torch, for every architecture, with random adapters."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ HEADS = {"library-3": ("library", 3, 4, "-"), "mean-2": ("mean", 2, 2, "query"),
 SHAPES = [[1], [3, 9], [16, 16, 16], [5, 33, 2, 70], [64] * 5]
 
 
-@dataclass
+@dataclass(repr=False)
 class Case:
     encoder: Encoder
     network: Network
@@ -116,6 +117,18 @@ def test_rows_of_all_adapters_in_one_batch(case):
     found = case.network.scores(rows, 10_000)
     for row, name, own in zip(ids, names, found, strict=True):
         np.testing.assert_allclose(own, expected_scores(case, name, row), atol=5e-5)
+
+
+@pytest.mark.parametrize("pair", [*itertools.combinations(["none", *HEADS], 2)], ids="+".join)
+def test_any_two_share_a_batch(roberta, pair):
+    """Two token heads, say, with no sequence head among the weights of the batch."""
+    ids = sequences([6, 4])
+    network = roberta.network
+    rows = [Row(row, roberta.adapters[name], head_of(name)) for row, name in zip(ids, pair, strict=True)]
+    network._bank = ((), {})
+    for row, name, own in zip(ids, pair, network.scores(rows, 100), strict=True):
+        if name != "none":
+            np.testing.assert_allclose(own, expected_scores(roberta, name, row), atol=5e-5)
 
 
 @given(
