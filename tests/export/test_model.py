@@ -139,6 +139,7 @@ def test_any_two_share_a_batch(roberta, pair):
 @settings(max_examples=25)
 def test_a_random_mixture_equals_one_adapter_at_a_time(roberta, rows, seed, tokens):
     network, adapters = roberta.network, roberta.adapters
+    network._bank = ((), {})
     ids = sequences([length for _, length in rows], seed)
     names = [name for name, _ in rows]
     mixed = network.states([Row(row, adapters[name], "sequence") for row, name in zip(ids, names, strict=True)])
