@@ -84,7 +84,7 @@ def part_of(name: str, kind: str, labels: list[str]) -> AdapterPart:
 
 
 def torch_states(encoder: Encoder, sequences: list[list[int]], lora: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Hidden states of every layer, `[layers + 1, length, hidden]` for each sequence, with a LoRA in the weights."""
+    """Hidden states `[layers + 1, length, hidden]` of each sequence, with a LoRA in the weights."""
     model = copy.deepcopy(encoder.model)
     for name, layer in model.named_modules():
         if f"{name}.lora_A" in lora:

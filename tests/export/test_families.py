@@ -130,10 +130,10 @@ def assert_same(found, expected):
     assert type(found) is type(expected)
     for key, value in vars(expected).items():
         if key in {"score", "scores"}:
-            own = getattr(found, key)
-            if isinstance(value, dict):
-                own, value = list(own.values()), list(value.values())
-            np.testing.assert_allclose(own, value, atol=1e-5)
+            own, theirs = (
+                [*each.values()] if isinstance(each, dict) else each for each in (getattr(found, key), value)
+            )
+            np.testing.assert_allclose(own, theirs, atol=1e-5)
         else:
             assert getattr(found, key) == value
 

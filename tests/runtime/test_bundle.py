@@ -18,9 +18,11 @@ ROOT = Path(__file__).parent.parent.parent
 NO_TORCH = """
 import sys
 
+HEAVY = {"torch", "transformers", "peft", "optimum", "onnx", "bitsandbytes", "adapters"}
+
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "transformers", "peft", "optimum", "onnx", "bitsandbytes", "adapters"}:
+        if name.partition(".")[0] in HEAVY:
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Blocked())
@@ -33,7 +35,7 @@ found = bundle.predict(
 )
 assert bundle.embed(["glad"]).shape == (1, 64)
 print([type(item).__name__ for item in found])
-print(sorted({"torch", "transformers", "peft", "optimum", "onnx", "bitsandbytes"} & set(sys.modules)))
+print(sorted(HEAVY & set(sys.modules)))
 """
 
 

@@ -1,5 +1,6 @@
 """`lowres-stilts export`: from runs and packages to a bundle for onnxruntime."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from lowres_stilts.export.gate import Tests
 
-EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,sw,ur"
+EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
 Preset = Annotated[str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4) or exact (float32).")]
 
 
@@ -57,12 +58,13 @@ def export_command(
         typer.echo(step, err=True)
 
     if merge:
-        if len(places) != 1 or languages or data:
-            raise UsageError("--merge takes one package or run, and neither --languages nor --data")
+        if len(places) != 1 or languages or text or data:
+            raise UsageError("--merge takes one package or run, and neither --languages, --text nor --data")
         from lowres_stilts.export.merged import export_merged
 
         export_merged(places[0], output, quantize=chosen, say=say)  # type: ignore[arg-type]
-        typer.echo(f"{output}: load it with optimum.onnxruntime")
+        written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
+        typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
     from lowres_stilts.export.bundle import export_bundle
 

@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.gate import Gate, Tests
 from lowres_stilts.export.model import Form, base_model
@@ -23,7 +23,7 @@ from lowres_stilts.export.write import write_models
 from lowres_stilts.hub.manifest import Base
 from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
-from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
 from lowres_stilts.runtime.manifest import (
     BARE,
     MANIFEST,
@@ -192,11 +192,13 @@ def _part(item: Item, most: int) -> AdapterPart:
 
 
 def _embedding(packages: Sequence[Package], encoder: Encoder) -> EmbeddingPart:
-    """As the first package that says so embeds; else the mean of the last layer."""
+    """As the first package whose recipe says so embeds; else the mean of the last layer."""
     settings = [Recipe.model_validate(package.manifest.recipe).evaluate.retrieval for package in packages]
-    own = next((found for found in settings if found.model_fields_set), settings[0])
+    own = next((found for found in settings if found != RetrievalSettings()), settings[0])
     layers = int(encoder.model.config.num_hidden_layers)
     layer = own.layer if own.layer >= 0 else layers + 1 + own.layer
+    if not 0 <= layer <= layers:
+        raise ExportError(f"evaluate.retrieval.layer of a package: {own.layer} is out of range, 0 to {layers}")
     length = longest(EMBEDDED, encoder)
     return EmbeddingPart(layer=layer, pooling=own.pooling, prefix=own.prefix, max_length=length)
 

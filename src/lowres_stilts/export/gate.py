@@ -96,7 +96,7 @@ class Gate:
             for language, torch_points in points.items()
         ]
         loss = float(np.mean(losses)) if losses else 0.0
-        if loss > self._tolerance:
+        if not loss <= self._tolerance:
             raise ExportError(
                 f"quantized scores are {loss:.2f} points below float32 torch on average, over "
                 f"{self._tolerance:g}: nothing was written; raise --tolerance, or take --quantize none"

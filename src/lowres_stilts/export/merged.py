@@ -13,12 +13,13 @@ from lowres_stilts.export.adapters import head_weights
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.heads import fixed_heads, sequence_scores, token_scores
 from lowres_stilts.export.layers import IDS, MASK, EncoderGraph
-from lowres_stilts.export.parity import Sample, require, sample, torch_scores
+from lowres_stilts.export.parity import Sample, largest, require, sample, torch_scores
 from lowres_stilts.export.presets import products_of
 from lowres_stilts.export.products import Floats
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sites import NoSites
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
+from lowres_stilts.export.write import write_model
 from lowres_stilts.hub.load import Loaded
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.runtime.batches import padded
@@ -75,12 +76,12 @@ def export_merged(
 
     def fill(folder: Path) -> None:
         say("float32 graph against torch")
-        exact = folder / FILE
-        exact.write_bytes(_model(item, encoder, weights, "none").SerializeToString())
-        require("the merged float32 graph", _difference(exact, item, encoder, inputs, expected))
+        path = folder / FILE
+        write_model(path, _model(item, encoder, weights, "none"))
+        require("the merged float32 graph", _difference(path, item, encoder, inputs, expected))
         if quantize != "none":
             say(f"{quantize} graph")
-            exact.write_bytes(_model(item, encoder, weights, quantize).SerializeToString())
+            write_model(path, _model(item, encoder, weights, quantize))
         _write_settings(folder, item, encoder)
 
     write_folder(output, fill)
@@ -138,7 +139,7 @@ def _difference(path: Path, item: Item, encoder: Encoder, inputs: Sample, expect
         scores = np.stack(outputs, axis=-1) if item.task.family == "qa" else outputs[0]
         per_token = item.task.family in {"qa", "tagging"}
         found += [row[: len(own)] if per_token else row for row, own in zip(scores, batch, strict=True)]
-    return max(float(np.abs(own - theirs).max()) for own, theirs in zip(found, expected, strict=True))
+    return largest(found, expected)
 
 
 def _write_settings(folder: Path, item: Item, encoder: Encoder) -> None:

@@ -59,11 +59,11 @@ def sample(encoder: Encoder) -> Sample:
 
 def largest_state_difference(network: Network, expected: Sample) -> float:
     """Between the graph's hidden states and torch's, at tokens that are no padding."""
-    differences = (
-        np.abs(network.states([Row(ids, None, "sequence") for ids in batch]) - states)[_real(batch)].max()
-        for batch, states in zip(expected.batches, expected.states, strict=True)
-    )
-    return float(max(differences))
+    own = [
+        network.states([Row(ids, None, "sequence") for ids in batch])[_real(batch)] for batch in expected.batches
+    ]
+    theirs = [states[_real(batch)] for batch, states in zip(expected.batches, expected.states, strict=True)]
+    return largest(own, theirs)
 
 
 def least_cosine(network: Network, expected: Sample) -> float:
@@ -74,13 +74,13 @@ def least_cosine(network: Network, expected: Sample) -> float:
         theirs = states[_real(batch)]
         lengths = np.linalg.norm(own, axis=-1) * np.linalg.norm(theirs, axis=-1)
         cosines.append(((own * theirs).sum(axis=-1) / lengths).min())
-    return float(min(cosines))
+    return float(np.min(cosines))
 
 
 def score_differences(
     network: Network, adapters: dict[str, Adapter], expected: dict[str, list[Floats]], inputs: Sample
 ) -> dict[str, float]:
-    """By adapter: the largest difference from torch's scores, alone in a batch and mixed with the others.
+    """By adapter: the largest difference from torch's scores, alone in a batch and mixed with the others and none.
 
     Args:
         network: the base's graphs.
@@ -91,14 +91,10 @@ def score_differences(
     ids = [row for batch in inputs.batches for row in batch]
     found = {}
     for name, adapter in adapters.items():
-        head = FAMILIES[adapter.part.family].head
-        rows = [Row(row, adapter, head) for row in ids]
-        alone = network.scores(rows, TOKENS)
-        found[name] = _largest(alone, expected[name])
-    rows, wanted = _mixed(ids, adapters, expected)
-    if len(adapters) > 1:
-        mixed = network.scores(rows, TOKENS)
-        found["mixed"] = _largest(mixed, wanted)
+        alone = network.scores([_row(row, adapter) for row in ids], TOKENS)
+        found[name] = largest(alone, expected[name])
+    if adapters:
+        found["mixed"] = _mixed(ids, adapters, expected, network)
     return found
 
 
@@ -113,6 +109,11 @@ def torch_scores(item: Item, loaded: Loaded, inputs: Sample) -> list[Floats]:
             per_token = scores.ndim == 3
             found += [row[: len(ids)] if per_token else row for row, ids in zip(scores, batch, strict=True)]
     return found
+
+
+def largest(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
+    """The largest difference; no number where one of them is none."""
+    return float(np.max([np.abs(own - theirs).max() for own, theirs in zip(found, expected, strict=True)]))
 
 
 def require(name: str, difference: float) -> float:
@@ -130,16 +131,22 @@ def require(name: str, difference: float) -> float:
 
 
 def _mixed(
-    ids: Sequence[list[int]], adapters: dict[str, Adapter], expected: dict[str, list[Floats]]
-) -> tuple[list[Row], list[Floats]]:
-    """Every sequence with one of the adapters in turn, and what torch says of it."""
-    names = list(adapters)
-    chosen = [names[number % len(names)] for number in range(len(ids))] if names else []
+    ids: Sequence[list[int]], adapters: dict[str, Adapter], expected: dict[str, list[Floats]], network: Network
+) -> float:
+    """The largest difference when the sequences have the adapters, or none, in turn."""
+    names = [*adapters, None]
+    chosen = [names[number % len(names)] for number in range(len(ids))]
     rows = [
-        Row(row, adapters[name], FAMILIES[adapters[name].part.family].head)
-        for row, name in zip(ids, chosen, strict=False)
+        Row(row, None, "sequence") if name is None else _row(row, adapters[name])
+        for row, name in zip(ids, chosen, strict=True)
     ]
-    return rows, [expected[name][number] for number, name in enumerate(chosen)]
+    scores = network.scores(rows, TOKENS)
+    asked = [(number, name) for number, name in enumerate(chosen) if name is not None]
+    return largest([scores[number] for number, _ in asked], [expected[name][number] for number, name in asked])
+
+
+def _row(ids: list[int], adapter: Adapter) -> Row:
+    return Row(ids, adapter, FAMILIES[adapter.part.family].head)
 
 
 def _torch_states(encoder: Encoder, batch: list[list[int]]) -> Floats:
@@ -153,7 +160,3 @@ def _torch_states(encoder: Encoder, batch: list[list[int]]) -> Floats:
 def _real(batch: list[list[int]]) -> NDArray[np.bool_]:
     _, mask = padded(batch, 0)
     return mask.astype(bool)
-
-
-def _largest(found: Sequence[Floats], expected: Sequence[Floats]) -> float:
-    return max(float(np.abs(own - theirs).max()) for own, theirs in zip(found, expected, strict=True))

@@ -38,7 +38,8 @@ def choose_pieces(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, float]]
     """The pieces that most words of every language need.
 
     A piece counts by its share among the pieces of the language that needs it most, so that a large language
-    does not crowd out a small one. Special tokens, and the characters that the words are written with, stay.
+    does not crowd out a small one. Special tokens, the characters that the words are written with, and the piece
+    with the lowest score stay.
 
     Args:
         tokenizer: a Unigram tokenizer.
@@ -46,7 +47,7 @@ def choose_pieces(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, float]]
         size: how many pieces stay, at most.
 
     Raises:
-        ExportError: the tokenizer is of another kind, or the size is too small.
+        ExportError: the tokenizer is of another kind or has tokens beside its pieces, or the size is too small.
     """
     pieces = _pieces(tokenizer)
     ids = {piece: number for number, (piece, _) in enumerate(pieces)}
@@ -86,15 +87,19 @@ def trim_tokenizer(tokenizer: Tokenizer, kept: NDArray[np.int64]) -> Tokenizer:
 
 
 def trim_encoder(encoder: Encoder, vocabulary: Vocabulary) -> Encoder:
-    """A float32 encoder whose tokenizer and word embeddings have these pieces only."""
+    """A float32 encoder whose tokenizer and word embeddings have these pieces only.
+
+    Raises:
+        ExportError: the padding token would have another id, and XLM-R counts positions from it on.
+    """
     model = copy.deepcopy(encoder.model)
     weight = model.get_input_embeddings().weight.detach()[torch.from_numpy(vocabulary.kept)]
     pad_id = int(np.flatnonzero(vocabulary.kept == encoder.pad_id)[0])
+    if pad_id != encoder.pad_id:
+        raise ExportError(f"--languages: the padding token would move from {encoder.pad_id} to {pad_id}")
     rows, width = weight.shape
     model.set_input_embeddings(nn.Embedding(rows, width, pad_id, _weight=weight.clone()))
-    return replace(
-        encoder, model=model, tokenizer=trim_tokenizer(encoder.tokenizer, vocabulary.kept), pad_id=pad_id
-    )
+    return replace(encoder, model=model, tokenizer=trim_tokenizer(encoder.tokenizer, vocabulary.kept))
 
 
 def _pieces(tokenizer: Tokenizer) -> list[tuple[str, float]]:
@@ -120,14 +125,19 @@ def _encoded(tokenizer: Tokenizer, counts: Mapping[str, float]) -> dict[tuple[in
 
 
 def _special(tokenizer: Tokenizer, pieces: Sequence[tuple[str, float]]) -> set[int]:
-    """Special tokens, and pieces of digits and signs alone, which all languages share."""
-    special = {number for number in tokenizer.get_added_tokens_decoder() if number < len(pieces)}
+    """Special tokens, pieces of digits and signs alone, which all languages share, and the least likely piece."""
+    special = {*tokenizer.get_added_tokens_decoder()}
+    if outside := [token for token in special if token >= len(pieces)]:
+        token = tokenizer.id_to_token(outside[0])
+        raise ExportError(f"--languages: token {token!r} is none of the tokenizer's pieces; it cannot be trimmed")
+    # An unknown character costs ten more than the piece with the lowest score (in tokenizers as in SentencePiece).
+    lowest = min(range(len(pieces)), key=lambda number: pieces[number][1])
     signs = {
         number
         for number, (piece, _) in enumerate(pieces)
         if len(piece) <= LONGEST_SIGN and not any(character.isalpha() for character in piece)
     }
-    return special | signs
+    return special | signs | {lowest}
 
 
 def _characters(words: Mapping[str, Mapping[str, float]], ids: Mapping[str, int]) -> set[int]:

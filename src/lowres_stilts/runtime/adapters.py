@@ -52,16 +52,24 @@ def load_adapter(path: Path, part: AdapterPart, inputs: Inputs) -> Adapter:
     return Adapter(part, options, weights, (file, lora))
 
 
-def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntime.OrtValue]:
+def stacked(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[str, onnxruntime.OrtValue]:
     """The weights of several adapters, one after the other, the first place being no adapter at all.
 
     Each is `[1 + adapters, ...]`; what an adapter lacks in rank, labels or layers is zero.
+
+    Args:
+        adapters: in their order.
+        inputs: of the graph.
+        hidden: width of the hidden states, which a sequence head takes even where no adapter has one.
     """
+    least = {"features": hidden}
     found = {}
     for name, sizes in inputs.items():
         several = [adapter.weights.get(name) for adapter in adapters]
         shape = [
-            size if isinstance(size, int) else max((v.shape[axis] for v in several if v is not None), default=0)
+            size
+            if isinstance(size, int)
+            else max(least.get(size, 0), *(_size(value, axis) for value in several), 0)
             for axis, size in enumerate(sizes)
         ]
         bank = np.zeros((1 + len(several), *shape), np.float32)
@@ -71,6 +79,10 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs) -> dict[str, onnxruntim
                 bank[corner] = value
         found[name] = onnxruntime.OrtValue.ortvalue_from_numpy(bank)
     return found
+
+
+def _size(value: NDArray[np.float16] | None, axis: int) -> int:
+    return 0 if value is None else value.shape[axis]
 
 
 def _check(path: Path, name: str, value: NDArray[np.float16], inputs: Inputs) -> None:

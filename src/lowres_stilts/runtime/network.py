@@ -125,7 +125,7 @@ class Network:
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
         if not set(wanted) <= set(bank[0]):
-            self._bank = bank = (wanted, stacked(wanted, self.inputs))
+            self._bank = bank = (wanted, stacked(wanted, self.inputs, self._base.hidden))
         return bank
 
     def _states_of(self, layer: int) -> str:

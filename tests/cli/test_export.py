@@ -1,0 +1,135 @@
+import json
+import sys
+
+import pytest
+
+from lowres_stilts.cli import main
+from lowres_stilts.runtime import Bundle
+from tests.project import call
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys, private_cache):
+    """The command line in this process, as loading torch anew takes seconds."""
+
+    def asked(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lowres-stilts", "export", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as ended:
+            return ended.code or 0, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return asked
+
+
+def test_help_has_an_example():
+    done = call("export", "--help")
+    assert "Example: lowres-stilts export adapters/xnli-small" in done.stdout
+    assert "server-cpu" in done.stdout
+
+
+WRONG = {
+    "no place": (["-o", "{new}"], 2, "Missing argument"),
+    "no output": (["{package}"], 2, "Missing option"),
+    "an output that is there": (["{package}", "-o", "{there}"], 2, "is there already; choose another folder"),
+    "a preset": (["{package}", "-o", "{new}", "--preset", "phone"], 2, "--preset: 'phone' is none of server-cpu,"),
+    "a type": (
+        ["{package}", "-o", "{new}", "--quantize", "int4"],
+        2,
+        "--quantize: 'int4' is none of int8, uint8,",
+    ),
+    "a text": (
+        ["{package}", "-o", "{new}", "--languages", "en", "--text", "en"],
+        2,
+        "--text: 'en' is not of the form LANGUAGE=FILE",
+    ),
+    "a text without a file": (
+        ["{package}", "-o", "{new}", "--languages", "en", "--text", "en="],
+        2,
+        "--text: 'en=' is not of the form",
+    ),
+    "a text of another language": (
+        ["{package}", "-o", "{new}", "--languages", "en", "--text", "sw=x.txt"],
+        2,
+        "--text: sw is none of --languages en",
+    ),
+    "a text of no language": (
+        ["{package}", "-o", "{new}", "--text", "sw=x.txt"],
+        2,
+        "--text: say with --languages which",
+    ),
+    "a text that is not there": (
+        ["{package}", "-o", "{new}", "--languages", "sw", "--text", "sw=x.txt"],
+        1,
+        "x.txt: cannot be read as UTF-8 text",
+    ),
+    "no word list": (
+        ["{package}", "-o", "{new}", "--languages", "qu"],
+        1,
+        "there is no word list of qu; give a text",
+    ),
+    "a small vocabulary": (
+        ["{package}", "-o", "{new}", "--languages", "en", "--vocabulary", "9"],
+        2,
+        "--vocabulary",
+    ),
+    "several to merge": (
+        ["{package}", "{package}", "-o", "{new}", "--merge"],
+        2,
+        "--merge takes one package or run",
+    ),
+    "languages to merge": (["{package}", "-o", "{new}", "--merge", "--languages", "en"], 2, "--merge takes one"),
+    "texts to merge": (["{package}", "-o", "{new}", "--merge", "--text", "en=x"], 2, "--merge takes one"),
+    "data to merge": (["{package}", "-o", "{new}", "--merge", "--data", "{there}"], 2, "--merge takes one"),
+    "data that is not there": (["{package}", "-o", "{new}", "--data", "{new}"], 1, "no such folder"),
+    "no package": (["{there}", "-o", "{new}"], 1, "no SHA256SUMS"),
+    "no run": (["{new}", "-o", "{new}"], 1, "no such folder"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG.values(), ids=WRONG)
+def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, message, ask, zoo, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    names = {"package": zoo.packages["first"], "new": tmp_path / "new", "there": there}
+    found, out, err = ask(*(argument.format(**names) for argument in arguments))
+    assert (found, out) == (code, ""), err
+    assert message in err
+    if err.startswith("error: "):
+        assert err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+    assert list(there.iterdir()) == []
+
+
+def test_a_bundle_of_several_packages(ask, zoo, tmp_path):
+    code, out, err = ask(*zoo.places, "-o", tmp_path / "bundle")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'bundle'}: ")
+    assert out.count("\n") == 1
+    for name in zoo.packages:
+        assert name in out
+        assert f"torch with {name}\n" in err
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert (bundle.manifest.quantize, bundle.manifest.preset) == ("int8", "server-cpu")
+
+
+def test_json_and_trimming(ask, zoo, tmp_path):
+    (tmp_path / "text").write_text("glad happy sun\n")
+    trim = ["--languages", "xx,en", "--text", f"xx={tmp_path / 'text'}", "--text", f"en={tmp_path / 'text'}"]
+    place = ["-o", tmp_path / "bundle", "--preset", "edge-cpu", "--quantize", "none"]
+    code, out, err = ask(zoo.packages["first"], *place, *trim, "--json")
+    assert code == 0, err
+    manifest = json.loads(out)
+    assert manifest["languages"] == {"xx": 1.0, "en": 1.0}
+    assert (manifest["quantize"], manifest["preset"]) == ("none", "edge-cpu")
+    assert json.loads((tmp_path / "bundle" / "bundle.json").read_text()) == manifest
+
+
+def test_one_merged_model(ask, zoo, tmp_path):
+    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "merged", "--merge")
+    assert (code, out) == (0, f"{tmp_path / 'merged'}: load it with optimum.onnxruntime\n")
+    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "again", "--merge", "--json")
+    assert code == 0
+    assert json.loads(out)["output"] == str(tmp_path / "again")
+    assert "model.onnx" in json.loads(out)["files"]
