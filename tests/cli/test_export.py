@@ -35,9 +35,9 @@ WRONG = {
     "an output that is there": (["{package}", "-o", "{there}"], 2, "is there already; choose another folder"),
     "a preset": (["{package}", "-o", "{new}", "--preset", "phone"], 2, "--preset: 'phone' is none of server-cpu,"),
     "a type": (
-        ["{package}", "-o", "{new}", "--quantize", "int4"],
+        ["{package}", "-o", "{new}", "--quantize", "int3"],
         2,
-        "--quantize: 'int4' is none of int8, uint8,",
+        "--quantize: 'int3' is none of none, int8, uint8,",
     ),
     "a text": (
         ["{package}", "-o", "{new}", "--languages", "en", "--text", "en"],

@@ -54,7 +54,7 @@ def test_a_run_in_nf4_with_a_module_on_some_layers(run_folder, tmp_path):
     assert bundle.predict(inputs, "small")[0].label in {"glad", "sad", "calm"}
 
 
-@pytest.mark.parametrize("quantize", ["int8", "uint8"])
+@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "int4"])
 def test_integer_bundles_answer_near_float32(zoo, tmp_path, quantize):
     said = []
     manifest = exported(zoo.places, tmp_path / "bundle", quantize=quantize, preset="edge-cpu", say=said.append)
