@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
+import onnx
 from lowres_stilts.errors import BundleError
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.runtime import Bundle

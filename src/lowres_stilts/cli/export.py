@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from lowres_stilts.export.gate import Tests
 
 EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
-Preset = Annotated[
-    str, typer.Option(help="server-cpu (int8), edge-cpu (uint8, for CPUs without VNNI) or exact (float32).")
-]
+Preset = Annotated[str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4) or exact (float32).")]
 
 
 def export_command(
     places: Annotated[list[Path], typer.Argument(help="Finished runs and adapter packages with one base.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle: a folder that is not there yet.")],
     preset: Preset = "server-cpu",
-    quantize: Annotated[str | None, typer.Option(help="int8, uint8 or none, instead of the preset's.")] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="int8, uint8, static-int8, int4 or none, instead of the preset's.")
+    ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Trim the vocabulary to these, with commas between.")
     ] = None,
@@ -45,12 +45,13 @@ def export_command(
 ) -> None:
     """Exports adapters and their base to ONNX, after comparing them with torch."""
     from lowres_stilts.export.presets import PRESETS
+    from lowres_stilts.runtime.manifest import Quantize
 
     if preset not in PRESETS:
         raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
     chosen = quantize or PRESETS[preset]
-    if chosen not in PRESETS.values():
-        raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(PRESETS.values())}")
+    if chosen not in get_args(Quantize) or (merge and chosen == "static-int8"):
+        raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(get_args(Quantize))}")
     from lowres_stilts.cli.libraries import quiet_libraries
 
     quiet_libraries()

@@ -13,8 +13,9 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.gate import Gate, Tests
-from lowres_stilts.export.model import base_model
-from lowres_stilts.export.presets import Quantize, products_of
+from lowres_stilts.export.model import Form, base_model
+from lowres_stilts.export.presets import products_of
+from lowres_stilts.export.products import Range
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
 from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder
@@ -24,6 +25,7 @@ from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
 from lowres_stilts.runtime.manifest import (
+    BARE,
     MANIFEST,
     MIXED,
     MODEL,
@@ -33,12 +35,14 @@ from lowres_stilts.runtime.manifest import (
     BasePart,
     EmbeddingPart,
     Manifest,
+    Quantize,
 )
 from lowres_stilts.runtime.sums import sha256_of, write_sums
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.qa import NULL_METRIC
 
 LIBRARIES = ("lowres-stilts", "onnx", "onnxruntime", "torch", "transformers", "tokenizers")
+FORMS: dict[str, Form] = {MODEL: "single", MIXED: "mixed", BARE: "bare"}
 EMBEDDED = 512
 """Most tokens of a text that is embedded."""
 EVERY = 1_000_000
@@ -51,6 +55,8 @@ class Bundled:
 
     encoder: Encoder
     """In float32, with the vocabulary that the bundle has."""
+    whole: Encoder
+    """With its whole vocabulary."""
     base: Base
     items: list[Item]
     embedding: EmbeddingPart
@@ -93,16 +99,16 @@ def export_bundle(
     packages = open_packages(places)
     say(f"base {packages[0].manifest.base.id}, {len(packages)} packages")
     bundled = _gathered(packages, words, vocabulary)
-    gate = Gate(bundled.encoder, bundled.items, tests, tolerance, say)
+    gate = Gate(bundled.encoder, bundled.whole, bundled.items, tests, tolerance, say)
     with tempfile.TemporaryDirectory() as scratch:
         say("float32 graphs against torch")
-        exact = _fill(Path(scratch) / "exact", bundled, "none", "exact", {})
+        exact = _fill(Path(scratch) / "exact", bundled, "none", "exact", {}, {})
         parity = gate.graphs(exact)
     found: list[Manifest] = []
 
     def fill(folder: Path) -> None:
         say(f"{quantize} graphs" if quantize != "none" else "writing")
-        _fill(folder, bundled, quantize, preset, parity)
+        _fill(folder, bundled, quantize, preset, parity, gate.calibration.ranges)
         checked = parity | gate.quantized(folder)
         found.append(_described(bundled, quantize, preset, checked))
         _finish(folder, found[-1])
@@ -115,22 +121,26 @@ def _gathered(packages: Sequence[Package], words: Mapping[str, Mapping[str, floa
     encoder, base = float_base(packages)
     chosen = choose_pieces(encoder.tokenizer, words, size) if words else None
     smaller = trim_encoder(encoder, chosen) if chosen else encoder
-    return Bundled(smaller, base, items_of(packages), _embedding(packages, encoder), chosen)
+    return Bundled(smaller, encoder, base, items_of(packages), _embedding(packages, encoder), chosen)
 
 
-def _fill(folder: Path, bundled: Bundled, quantize: Quantize, preset: str, parity: Mapping[str, Any]) -> Path:
+def _fill(
+    folder: Path,
+    bundled: Bundled,
+    quantize: Quantize,
+    preset: str,
+    parity: Mapping[str, Any],
+    ranges: Mapping[str, Range],
+) -> Path:
     """Everything of a bundle, with what is known of its parity so far."""
     (folder / "adapters").mkdir(parents=True, exist_ok=True)
     shape, weights = shape_of(bundled.encoder), weights_of(bundled.encoder.model)
     layers = [bundled.embedding.layer]
-    write_models(
-        folder,
-        {
-            MODEL: base_model(shape, weights, products_of(quantize), "single", layers),
-            MIXED: base_model(shape, weights, products_of(quantize), "mixed", layers),
-        },
-        WEIGHTS,
-    )
+    models = {
+        file: base_model(shape, weights, products_of(quantize, ranges), form, layers)
+        for file, form in FORMS.items()
+    }
+    write_models(folder, models, WEIGHTS)
     _plain(bundled.encoder.tokenizer).save(str(folder / TOKENIZER), pretty=False)
     manifest = _described(bundled, quantize, preset, parity)
     for item, part in zip(bundled.items, manifest.adapters, strict=True):

@@ -10,6 +10,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.export.calibrate import Calibration
 from lowres_stilts.export.parity import (
     Floats,
     largest_state_difference,
@@ -21,6 +22,7 @@ from lowres_stilts.export.parity import (
 )
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import Item
+from lowres_stilts.hub.load import Loaded
 from lowres_stilts.pipeline.material import answers_of
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.tasks.cache import cached_features
@@ -39,17 +41,20 @@ class Gate:
     def __init__(
         self,
         encoder: Encoder,
+        whole: Encoder,
         items: Sequence[Item],
         tests: Tests | None,
         tolerance: float,
         say: Callable[[str], object],
     ) -> None:
         self._encoder = encoder
+        self._whole = whole
         self._items = items
         self._tolerance = tolerance
         self._say = say
         self._inputs = sample(encoder)
         self._tests = {item.name: tests(item.task) for item in items} if tests else {}
+        self.calibration = Calibration()
         self._scores: dict[str, list[Floats]] = {}
         self._points: Scores = {}
         for item in items:
@@ -99,16 +104,21 @@ class Gate:
         return {"float32_torch": self._points, "bundle": own, "mean_loss": loss, "tolerance": self._tolerance}
 
     def _measure(self, item: Item) -> None:
-        """Torch's scores on the sentences, and its points on evaluation data."""
+        """What torch says of the sentences, and of evaluation data with the whole vocabulary."""
         self._say(f"torch with {item.name}")
         loaded = item.over(self._encoder)
-        self._scores[item.name] = torch_scores(item, loaded, self._inputs)
-        metric = METRICS[item.task.metric]
-        tests = self._tests.get(item.name, {})
-        points = {}
-        for language, examples in tests.items():
-            features = cached_features(item.task, examples, self._encoder.tokenizer, item.task.max_length)
-            answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
-            points[language] = metric.score(metric.table(answers_of(item.task, examples), answers, language))
+        with self.calibration.watching(loaded.stack.model):
+            self._scores[item.name] = torch_scores(item, loaded, self._inputs)
         if self._tests:
-            self._points[item.name] = points
+            whole = loaded if self._whole is self._encoder else item.over(self._whole)
+            self._points[item.name] = self._measured(item, whole)
+
+    def _measured(self, item: Item, loaded: Loaded) -> dict[str, float]:
+        metric, tokenizer = METRICS[item.task.metric], loaded.encoder.tokenizer
+        points = {}
+        for language, examples in self._tests[item.name].items():
+            features = cached_features(item.task, examples, tokenizer, item.task.max_length)
+            with self.calibration.watching(loaded.stack.model):
+                answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
+            points[language] = metric.score(metric.table(answers_of(item.task, examples), answers, language))
+        return points

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
+
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 CONTRIB = "com.microsoft"
@@ -17,6 +18,7 @@ TYPES = {
     np.dtype(np.float16): TensorProto.FLOAT16,
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.int64): TensorProto.INT64,
+    np.dtype(np.uint8): TensorProto.UINT8,
 }
 Dimensions = Sequence[int | str]
 
@@ -43,10 +45,10 @@ class Graph:
             self.constant(name, default)
         return name
 
-    def weight_input(self, name: str, shape: Dimensions, default: Sequence[int]) -> str:
-        """Weights that a run may leave out: float16 as adapters store them, float32 from here on."""
-        empty = np.zeros(default, np.float16)
-        return self.node("Cast", self.input(name, np.float16, shape, empty), to=TensorProto.FLOAT)
+    def weight_input(self, name: str, shape: Dimensions, default: Sequence[int], dtype: Any) -> str:
+        """Weights that a run may leave out, as float32: given so, or as float16, in which adapters store them."""
+        given = self.input(name, dtype, shape, np.zeros(default, dtype))
+        return given if dtype == np.float32 else self.node("Cast", given, to=TensorProto.FLOAT)
 
     def output(self, name: str, value: str, shape: Dimensions) -> None:
         """What a run may ask for, as float32."""

@@ -23,8 +23,9 @@ def optional_heads(graph: Graph, hidden: int, index: str | None = None) -> dict[
         index: `[batch]`: which of several heads each row has; one head for all where it is not given.
     """
     several = [] if index is None else ["n"]
+    dtype = np.float32 if several else np.float16
     inputs = {
-        name: graph.weight_input(name, [*several, *shape], _empty(shape, hidden, len(several)))
+        name: graph.weight_input(name, [*several, *shape], _empty(shape, hidden, len(several)), dtype)
         for name, shape in head_shapes(hidden).items()
     }
     if index is None:

@@ -97,11 +97,11 @@ class EncoderGraph:
         if self._shape.norms_first:
             normed = self._norm(f"{path}.attention.self_attn_layer_norm", x)
             attended = self._linear(f"{path}.attention.output.dense", self._attention(path, normed, keep, shape))
-            normed, total = self._add_and_norm(f"{path}.LayerNorm", attended, x)
-            return self._graph.node("Add", self._feed_forward(path, normed), total)
+            total = self._graph.node("Add", attended, x)
+            return self._graph.node("Add", self._feed_forward(path, self._norm(f"{path}.LayerNorm", total)), total)
         attended = self._linear(f"{path}.attention.output.dense", self._attention(path, x, keep, shape))
-        x, _ = self._add_and_norm(f"{path}.attention.output.LayerNorm", attended, x)
-        return self._add_and_norm(f"{path}.output.LayerNorm", self._feed_forward(path, x), x)[0]
+        x = self._norm(f"{path}.attention.output.LayerNorm", self._graph.node("Add", attended, x))
+        return self._norm(f"{path}.output.LayerNorm", self._graph.node("Add", self._feed_forward(path, x), x))
 
     def _attention(self, path: str, x: str, keep: str, shape: str) -> str:
         parts = [
@@ -125,14 +125,6 @@ class EncoderGraph:
 
     def _norm(self, path: str, x: str) -> str:
         return self._graph.node("LayerNormalization", x, *self._norm_weights(path), epsilon=self._shape.epsilon)
-
-    def _add_and_norm(self, path: str, x: str, residual: str) -> tuple[str, str]:
-        """The norm of a sum, and the sum."""
-        weights = self._norm_weights(path)
-        outputs = self._graph.nodes(
-            "SkipLayerNormalization", x, residual, *weights, count=4, domain=CONTRIB, epsilon=self._shape.epsilon
-        )
-        return outputs[0], outputs[3]
 
     def _norm_weights(self, path: str) -> list[str]:
         names = (f"{path}.weight", f"{path}.bias")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
+import onnx
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import UsageError
 from lowres_stilts.export.adapters import head_weights
@@ -14,7 +14,7 @@ from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.heads import fixed_heads, sequence_scores, token_scores
 from lowres_stilts.export.layers import IDS, MASK, EncoderGraph
 from lowres_stilts.export.parity import Sample, largest, require, sample, torch_scores
-from lowres_stilts.export.presets import Quantize, products_of
+from lowres_stilts.export.presets import products_of
 from lowres_stilts.export.products import Floats
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sites import NoSites
@@ -23,6 +23,7 @@ from lowres_stilts.export.write import write_model
 from lowres_stilts.hub.load import Loaded
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.runtime.batches import padded
+from lowres_stilts.runtime.manifest import Quantize
 from lowres_stilts.runtime.session import CPU, open_session
 from lowres_stilts.storage import write_folder, write_json
 from lowres_stilts.tasks.families import FAMILIES
@@ -100,7 +101,7 @@ def _model(item: Item, encoder: Encoder, weights: Mapping[str, Floats], quantize
     given = graph.node("Shape", ids, end=2)
     if choices:
         ids, mask = (_flat(graph, value) for value in (ids, mask))
-    states = EncoderGraph(graph, shape, weights, products_of(quantize), NoSites()).states(
+    states = EncoderGraph(graph, shape, weights, products_of(quantize, {}), NoSites()).states(
         ids, mask, [shape.layers]
     )
     kind = FAMILIES[item.task.family].head

@@ -1,18 +1,18 @@
-"""The two forms of the base: one adapter for a batch, or one for each of its rows."""
+"""The forms of the base: one adapter for a batch, one for each of its rows, or none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import onnx
 
+import onnx
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.heads import SEQUENCE, TOKEN, optional_heads, sequence_scores, token_scores
 from lowres_stilts.export.layers import HIDDEN, IDS, MASK, TOKENS, EncoderGraph, Shape
 from lowres_stilts.export.products import Floats, Products
-from lowres_stilts.export.sites import INDEX, AdapterPerRow, OneAdapter
+from lowres_stilts.export.sites import INDEX, AdapterPerRow, NoSites, OneAdapter, Sites
 
-Form = Literal["single", "mixed"]
+Form = Literal["single", "mixed", "bare"]
 
 
 def base_model(
@@ -21,30 +21,37 @@ def base_model(
     """A frozen encoder whose adapters and heads are optional inputs.
 
     Inputs are `input_ids` and `attention_mask` `[batch, length]`, in the mixed form `adapter_index` `[batch]`;
-    outputs `last_hidden_state`, `sequence_scores` and `token_scores`, and `hidden_state_<n>` for other layers.
+    outputs `last_hidden_state`, `sequence_scores` and `token_scores`, and `hidden_state_<n>` for other layers. The
+    bare form has no places for adapters, which cost time even when they are empty, and no scores.
 
     Args:
         shape: of the encoder.
         weights: by their names in the encoder.
         products: how they are stored and multiplied.
-        form: whether there is one adapter for the batch, or one for each row.
+        form: whether there is one adapter for the batch, or one for each row, or none.
         layers: whose hidden states can be asked for beside the last.
     """
     graph = Graph()
     ids, mask = (graph.input(name, np.int64, TOKENS) for name in (IDS, MASK))
     index = graph.input(INDEX, np.int64, ["batch"]) if form == "mixed" else None
-    sites = OneAdapter() if index is None else AdapterPerRow(index, graph.node("Shape", ids))
-    encoder = EncoderGraph(graph, shape, weights, products, sites)
+    encoder = EncoderGraph(graph, shape, weights, products, _sites(graph, form, ids, index))
     states = encoder.states(ids, mask, [*layers, shape.layers])
     last = states[shape.layers]
-    head = optional_heads(graph, shape.hidden, index)
-    scores = sequence_scores(graph, last, mask, head, per_row=index is not None)
     graph.output(HIDDEN, last, [*TOKENS, shape.hidden])
-    graph.output(SEQUENCE, scores, ["batch", "labels"])
-    graph.output(TOKEN, token_scores(graph, last, head), [*TOKENS, "tags"])
     for number in sorted(set(layers) - {shape.layers}):
         graph.output(hidden_state(number), states[number], [*TOKENS, shape.hidden])
+    if form != "bare":
+        head = optional_heads(graph, shape.hidden, index)
+        scores = sequence_scores(graph, last, mask, head, per_row=index is not None)
+        graph.output(SEQUENCE, scores, ["batch", "labels"])
+        graph.output(TOKEN, token_scores(graph, last, head), [*TOKENS, "tags"])
     return graph.model()
+
+
+def _sites(graph: Graph, form: Form, ids: str, index: str | None) -> Sites:
+    if index is not None:
+        return AdapterPerRow(index, graph.node("Shape", ids))
+    return OneAdapter() if form == "single" else NoSites()
 
 
 def hidden_state(layer: int) -> str:

@@ -62,7 +62,8 @@ def lora_inputs(graph: Graph, name: str, inputs: int, outputs: int, *several: st
     name for equal.
     """
     one, rank = [1] * len(several), f"{name}.rank"
+    dtype = np.float32 if several else np.float16
     return (
-        graph.weight_input(f"{name}.lora_A", [*several, inputs, rank], [*one, inputs, 0]),
-        graph.weight_input(f"{name}.lora_B", [*several, rank, outputs], [*one, 0, outputs]),
+        graph.weight_input(f"{name}.lora_A", [*several, inputs, rank], [*one, inputs, 0], dtype),
+        graph.weight_input(f"{name}.lora_B", [*several, rank, outputs], [*one, 0, outputs], dtype),
     )

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-import onnx
 from onnx.external_data_helper import set_external_data
+
+import onnx
 
 ALIGNMENT = 64
 """Bytes of which a tensor's place is a multiple: a cache line."""

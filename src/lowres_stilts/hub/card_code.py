@@ -58,7 +58,7 @@ def peft_code(manifest: Manifest) -> str:
     """For a LoRA."""
     facts = _facts(manifest)
     if manifest.auto_class == "AutoModel":
-        return PEFT_BARE.format(head=_head(manifest, facts, "mean"), **facts)
+        return PEFT_BARE.format(head=_head(manifest, facts), **facts)
     labels = manifest.tasks[0].labels
     arguments = f", num_labels={len(labels)}" if labels else ""
     return PEFT.format(auto_class=manifest.auto_class, arguments=arguments, **facts)
@@ -76,9 +76,7 @@ def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
     if manifest.auto_class == "AutoAdapterModel":
         code = ADAPTERHUB.format(**facts)
     else:
-        code = ADAPTERHUB_BARE.format(
-            interface=_interface(manifest), head=_head(manifest, facts, manifest.head), **facts
-        )
+        code = ADAPTERHUB_BARE.format(interface=_interface(manifest), head=_head(manifest, facts), **facts)
     notes = [_languages(manifest, composition)] if len(composition.languages) > 1 else []
     if manifest.tasks[0].family == "multiple_choice":
         notes.append("Each row is one choice, paired with its prompt; the highest score wins.")
@@ -91,12 +89,12 @@ def _facts(manifest: Manifest) -> dict[str, str]:
     return {"base": manifest.base.id, "name": manifest.name, "task": task.name, "example": example}
 
 
-def _head(manifest: Manifest, facts: dict[str, str], layout: str) -> str:
+def _head(manifest: Manifest, facts: dict[str, str]) -> str:
     """Hidden states, and what our own head makes of them."""
     family = manifest.tasks[0].family
     if manifest.kind == "language" or family == "mlm":
         return STATES.format(**facts)
-    pooled = POOLED["tokens" if family in {"tagging", "qa"} else layout].format(**facts)
+    pooled = POOLED["tokens" if family in {"tagging", "qa"} else manifest.head].format(**facts)
     return f"{STATES}\n{HEAD}".format(pooled=pooled, **facts)
 
 

@@ -72,7 +72,7 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[st
             else max(least.get(size, 0), *(_size(value, axis) for value in several), 0)
             for axis, size in enumerate(sizes)
         ]
-        bank = np.zeros((1 + len(several), *shape), np.float16)
+        bank = np.zeros((1 + len(several), *shape), np.float32)
         for place, value in enumerate(several, start=1):
             if value is not None:
                 corner: tuple[int | slice, ...] = (place, *map(slice, value.shape))

@@ -7,14 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lowres_stilts.errors import BundleError
 
-MANIFEST, MODEL, MIXED, WEIGHTS, TOKENIZER = (
+MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
     "bundle.json",
     "model.onnx",
     "mixed.onnx",
+    "bare.onnx",
     "weights.bin",
     "tokenizer.json",
 )
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
+Quantize = Literal["none", "int8", "uint8", "static-int8", "int4"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
 
 
@@ -83,7 +85,7 @@ class Manifest(Part):
 
     format: Literal[1]
     base: BasePart
-    quantize: Literal["none", "int8", "uint8"]
+    quantize: Quantize
     preset: str
     embedding: EmbeddingPart
     adapters: list[AdapterPart]

@@ -14,7 +14,7 @@ from lowres_stilts.errors import BundleError
 from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
-from lowres_stilts.runtime.manifest import MIXED, MODEL, BasePart, EmbeddingPart
+from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, BasePart, EmbeddingPart
 from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs
 
 IDS, MASK, INDEX = "input_ids", "attention_mask", "adapter_index"
@@ -31,7 +31,7 @@ class Row:
 
 
 class Network:
-    """The base in its two forms: one adapter for a batch, or one for each row."""
+    """The base in its forms: one adapter for a batch, one for each of its rows, or none."""
 
     def __init__(self, folder: Path, base: BasePart, *, threads: int | None, providers: Sequence[str]) -> None:
         self._folder = folder
@@ -68,6 +68,11 @@ class Network:
         """Opened when it is needed first."""
         return self._session(MIXED)
 
+    @cached_property
+    def _bare(self) -> onnxruntime.InferenceSession:
+        """Opened when it is needed first."""
+        return self._session(BARE)
+
     def scores(self, rows: Sequence[Row], tokens: int) -> list[NDArray[np.float32]]:
         """Scores of each sequence in order: `[labels]`, or `[length, labels]` of its tokens."""
         found: list[Any] = [None] * len(rows)
@@ -99,10 +104,12 @@ class Network:
         ids, mask = padded([row.ids for row in rows], self._base.pad_id)
         adapters = list(dict.fromkeys(row.adapter for row in rows))
         if len(adapters) == 1:
-            options = adapters[0].active if adapters[0] else None
-            with graph_errors(self._folder / MODEL):
-                single: list[NDArray[np.float32]] = self._single.run(outputs, {IDS: ids, MASK: mask}, options)
-            return single
+            (adapter,) = adapters
+            session = self._single if adapter else self._bare
+            options = adapter.active if adapter else None
+            with graph_errors(self._folder):
+                found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
+            return found
         stack, weights = self._stack(adapters)
         places = {adapter: place for place, adapter in enumerate((None, *stack))}
         index = np.array([places[row.adapter] for row in rows], np.int64)

@@ -11,7 +11,7 @@ from lowres_stilts.errors import BundleError
 
 CPU = ("CPUExecutionProvider",)
 FATAL = 4
-"""onnxruntime's level of messages that nothing else tells: errors are raised, and it warns of optional inputs."""
+"""onnxruntime's level of messages: errors are raised, and it would warn of every optional input."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of its cores a container may use."""
 
@@ -33,6 +33,9 @@ def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
+    # The graphs are as they should run; the next level would put Add and LayerNormalization together, into an
+    # operator that is several times slower.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = FATAL
     with graph_errors(path):
         # The fallback would print to standard output, and take another provider than asked for.
