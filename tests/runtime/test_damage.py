@@ -20,6 +20,7 @@ FILES = [
     "bundle.json",
     "model.onnx",
     "mixed.onnx",
+    "bare.onnx",
     "weights.bin",
     "tokenizer.json",
     "adapters/first.onnx_adapter",
