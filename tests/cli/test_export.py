@@ -84,7 +84,7 @@ WRONG = {
     "a type that wants real text": (
         ["{package}", "-o", "{new}", "--merge", "--quantize", "static-int8"],
         2,
-        "--quantize: 'static-int8' is none of",
+        "--quantize: static-int8 is for bundles only",
     ),
     "data to merge": (["{package}", "-o", "{new}", "--merge", "--data", "{there}"], 2, "--merge takes one"),
     "data that is not there": (["{package}", "-o", "{new}", "--data", "{new}"], 1, "no such folder"),

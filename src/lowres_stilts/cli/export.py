@@ -50,8 +50,10 @@ def export_command(
     if preset not in PRESETS:
         raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
     chosen = quantize or PRESETS[preset]
-    if chosen not in get_args(Quantize) or (merge and chosen == "static-int8"):
+    if chosen not in get_args(Quantize):
         raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(get_args(Quantize))}")
+    if merge and chosen == "static-int8":
+        raise UsageError("--quantize: static-int8 is for bundles only; with --merge take int8")
     from lowres_stilts.cli.libraries import quiet_libraries
 
     quiet_libraries()
