@@ -37,7 +37,7 @@ WRONG = {
     "a type": (
         ["{package}", "-o", "{new}", "--quantize", "int3"],
         2,
-        "--quantize: 'int3' is none of none, int8, uint8,",
+        "--quantize: 'int3' is none of none, int8,",
     ),
     "a text": (
         ["{package}", "-o", "{new}", "--languages", "en", "--text", "en"],
@@ -81,6 +81,11 @@ WRONG = {
     ),
     "languages to merge": (["{package}", "-o", "{new}", "--merge", "--languages", "en"], 2, "--merge takes one"),
     "texts to merge": (["{package}", "-o", "{new}", "--merge", "--text", "en=x"], 2, "--merge takes one"),
+    "a type that wants real text": (
+        ["{package}", "-o", "{new}", "--merge", "--quantize", "static-int8"],
+        2,
+        "--quantize: static-int8 is for bundles only",
+    ),
     "data to merge": (["{package}", "-o", "{new}", "--merge", "--data", "{there}"], 2, "--merge takes one"),
     "data that is not there": (["{package}", "-o", "{new}", "--data", "{new}"], 1, "no such folder"),
     "no package": (["{there}", "-o", "{new}"], 1, "no SHA256SUMS"),

@@ -1,6 +1,7 @@
 """Tiny encoders as graphs with random adapters, and what torch makes of the same weights."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.export.heads import head_inputs
 from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.presets import products_of
+from lowres_stilts.export.products import Range
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.write import write_models
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
@@ -29,11 +31,14 @@ def float32(folder: Path) -> Encoder:
     return load_encoder(str(folder), quantize="none", embeddings="none", compute="float32", device="cpu")
 
 
-def network_of(encoder: Encoder, folder: Path, quantize: Quantize = "none") -> Network:
+def network_of(
+    encoder: Encoder, folder: Path, quantize: Quantize = "none", ranges: Mapping[str, Range] | None = None
+) -> Network:
     """Both forms of the graph, written to an existing folder and opened."""
     shape, weights = shape_of(encoder), weights_of(encoder.model)
     models = {
-        file: base_model(shape, weights, products_of(quantize, {}), form, LAYERS) for file, form in FORMS.items()
+        file: base_model(shape, weights, products_of(quantize, ranges or {}), form, LAYERS)
+        for file, form in FORMS.items()
     }
     write_models(folder, models, WEIGHTS)
     base = BasePart(

@@ -13,6 +13,7 @@ import onnx
 from lowres_stilts.errors import BundleError
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.runtime import Bundle
+from lowres_stilts.runtime.manifest import REQUIRED
 from lowres_stilts.runtime.sums import SUMS, read_sums
 from tests.bundles import copied, summed
 
@@ -66,6 +67,13 @@ def test_damaged_files_are_refused(folder, name, damage):
             path.mkdir()
     with pytest.raises(BundleError):
         Bundle.load(folder)
+
+
+@pytest.mark.parametrize("name", [*REQUIRED, "bundle.json"])
+def test_a_bundle_without_one_of_its_files_is_refused_when_it_is_opened(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{name}"):
+        Bundle.load(summed(folder), threads=1)
 
 
 @pytest.mark.parametrize("name", ["more.txt", "adapters/more.onnx_adapter", "new/file", ".hidden"])
@@ -234,6 +242,7 @@ import random, sys
 from pathlib import Path
 from lowres_stilts.errors import BundleError
 from lowres_stilts.runtime import Bundle
+from lowres_stilts.runtime.manifest import REQUIRED
 from lowres_stilts.runtime.sums import write_sums
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])

@@ -31,7 +31,9 @@ def export_command(
         list[str] | None, typer.Option(help="LANGUAGE=FILE: count words in this text; several may be given.")
     ] = None,
     vocabulary: Annotated[int, typer.Option(min=1000, help="With --languages: how many pieces stay.")] = 32_000,
-    data: Annotated[Path | None, typer.Option(help="Compare scores too, on this XTREME folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Compare scores too, on this XTREME folder, in --languages.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --data: the first n examples of each language.")] = 100,
     tolerance: Annotated[
         float, typer.Option(min=0, help="With --data: points that the mean of all scores may lose.")
@@ -48,8 +50,10 @@ def export_command(
     if preset not in PRESETS:
         raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
     chosen = quantize or PRESETS[preset]
-    if chosen not in get_args(Quantize) or (merge and chosen == "static-int8"):
+    if chosen not in get_args(Quantize):
         raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(get_args(Quantize))}")
+    if merge and chosen == "static-int8":
+        raise UsageError("--quantize: static-int8 is for bundles only; with --merge take int8")
     from lowres_stilts.cli.libraries import quiet_libraries
 
     quiet_libraries()
@@ -75,7 +79,7 @@ def export_command(
         preset=preset,
         words=_words(languages, text or []),
         vocabulary=vocabulary,
-        tests=_tests(data, limit) if data else None,
+        tests=_tests(data, limit, _listed(languages)) if data else None,
         tolerance=tolerance,
         say=say,
     )
@@ -95,7 +99,7 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
         if not equals or not language or not path:
             raise UsageError(f"--text: {item!r} is not of the form LANGUAGE=FILE")
         files.setdefault(language, []).append(Path(path))
-    wanted = [code for code in (languages or "").split(",") if code]
+    wanted = _listed(languages)
     if not wanted:
         if files:
             raise UsageError("--text: say with --languages which languages the vocabulary is for")
@@ -107,12 +111,16 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
     return word_counts(wanted, files)
 
 
-def _tests(folder: Path, limit: int) -> "Tests":
+def _listed(languages: str | None) -> list[str]:
+    return [code for code in (languages or "").split(",") if code]
+
+
+def _tests(folder: Path, limit: int, languages: list[str]) -> "Tests":
     from lowres_stilts.cli.evaluate import data_settings
     from lowres_stilts.export.evaluation_data import evaluation_data
     from lowres_stilts.tasks.load import open_source
 
-    return evaluation_data(open_source(data_settings("xtreme", folder)), limit)
+    return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages)
 
 
 export_command.__doc__ = f"{export_command.__doc__}\n\n{EXAMPLE}"

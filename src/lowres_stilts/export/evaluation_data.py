@@ -13,12 +13,13 @@ from lowres_stilts.tasks.task import Split, Task
 SPLITS: tuple[Split, ...] = ("test", "dev")
 
 
-def evaluation_data(source: Source, limit: int) -> Tests:
+def evaluation_data(source: Source, limit: int, only: Sequence[str] = ()) -> Tests:
     """The first labelled examples of each language of a task: of its test split, or of dev; none where neither is.
 
     Args:
         source: where examples come from.
         limit: how many of each language.
+        only: languages that count, where it is not empty.
     """
 
     def tests(task: Task) -> Mapping[str, Sequence[Any]]:
@@ -27,7 +28,8 @@ def evaluation_data(source: Source, limit: int) -> Tests:
                 languages = find_languages("all", task, source, split)
             except DataError:
                 continue
-            found = {code: list(source.examples(task, split, code))[:limit] for code in languages}
+            wanted = [code for code in languages if not only or code in only]
+            found = {code: list(source.examples(task, split, code))[:limit] for code in wanted}
             labelled = {code: examples for code, examples in found.items() if answers_of(task, examples)}
             if labelled:
                 return labelled

@@ -15,6 +15,8 @@ MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
     "weights.bin",
     "tokenizer.json",
 )
+REQUIRED = (MODEL, MIXED, BARE, WEIGHTS, TOKENIZER)
+"""Files beside the manifest, some of which are opened only when they are needed."""
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
 Quantize = Literal["none", "int8", "uint8", "static-int8", "int4"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
@@ -107,11 +109,11 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a bundle.
 
     Raises:
-        BundleError: it is missing, malformed, or has unknown keys.
+        BundleError: it is missing, malformed, or has unknown keys, or another file of every bundle is missing.
     """
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise BundleError(f"{folder}: no {MANIFEST}, so this is no bundle") from None
     except OSError as error:
@@ -120,3 +122,6 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         raise BundleError(f"{path}: {key}: {first['msg']}") from error
+    if missing := [name for name in REQUIRED if not (folder / name).is_file()]:
+        raise BundleError(f"{folder / missing[0]}: missing; get the bundle anew")
+    return manifest
