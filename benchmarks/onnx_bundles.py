@@ -11,9 +11,9 @@ import torch
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import Retriever, View
-from lowres_stilts.export.bundle import FORMS, export_bundle
+from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.evaluation_data import evaluation_data
-from lowres_stilts.export.model import base_model
+from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.products import Int8Products
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.scores import bundle_scores

@@ -16,10 +16,9 @@ from optimum.onnxruntime.configuration import AutoQuantizationConfig
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from lowres_stilts.export.adapters import write_adapter
-from lowres_stilts.export.bundle import FORMS
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.layers import Shape
-from lowres_stilts.export.model import base_model
+from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.products import Int8Products, quantize_rows
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.write import write_models

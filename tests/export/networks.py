@@ -10,9 +10,8 @@ from torch import nn
 
 from lowres_stilts.encoder.load import Encoder, load_encoder
 from lowres_stilts.export.adapters import write_adapter
-from lowres_stilts.export.bundle import FORMS
 from lowres_stilts.export.heads import head_inputs
-from lowres_stilts.export.model import base_model
+from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.presets import products_of
 from lowres_stilts.export.products import Range
 from lowres_stilts.export.reference import shape_of, weights_of

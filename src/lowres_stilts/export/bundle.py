@@ -13,7 +13,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.gate import Gate, Tests
-from lowres_stilts.export.model import Form, base_model
+from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.presets import products_of
 from lowres_stilts.export.products import Range
 from lowres_stilts.export.reference import shape_of, weights_of
@@ -25,10 +25,7 @@ from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
 from lowres_stilts.runtime.manifest import (
-    BARE,
     MANIFEST,
-    MIXED,
-    MODEL,
     TOKENIZER,
     WEIGHTS,
     AdapterPart,
@@ -42,7 +39,6 @@ from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.qa import NULL_METRIC
 
 LIBRARIES = ("lowres-stilts", "onnx", "onnxruntime", "torch", "transformers", "tokenizers")
-FORMS: dict[str, Form] = {MODEL: "single", MIXED: "mixed", BARE: "bare"}
 EMBEDDED = 512
 """Most tokens of a text that is embedded."""
 EVERY = 1_000_000

@@ -1,6 +1,7 @@
 """The forms of the base: one adapter for a batch, one for each of its rows, or none."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -11,8 +12,11 @@ from lowres_stilts.export.heads import SEQUENCE, TOKEN, optional_heads, sequence
 from lowres_stilts.export.layers import HIDDEN, IDS, MASK, TOKENS, EncoderGraph, Shape
 from lowres_stilts.export.products import Floats, Products
 from lowres_stilts.export.sites import INDEX, AdapterPerRow, NoSites, OneAdapter, Sites
+from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL
 
 Form = Literal["single", "mixed", "bare"]
+FORMS: Mapping[str, Form] = MappingProxyType({MODEL: "single", MIXED: "mixed", BARE: "bare"})
+"""By the file in which a bundle has it."""
 
 
 def base_model(

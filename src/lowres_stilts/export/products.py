@@ -14,6 +14,8 @@ Range = tuple[float, float]
 INT8_MAX, UINT8_MAX = 127, 255
 INT8_ACTIVATIONS = 4
 """onnxruntime's level of accuracy at which MatMulNBits multiplies in int8."""
+SMALLEST = 1e-30
+"""A row whose values are all smaller counts as zero."""
 EPSILON = 1e-6
 """The least range of a layer's input."""
 
@@ -103,7 +105,7 @@ class Int8Products:
 def quantize_rows(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
     """Symmetric int8: integers `[rows, width]` and the scale of each row."""
     largest = np.abs(weight).max(axis=1)
-    scales = (np.where(largest > 0, largest, 1) / INT8_MAX).astype(np.float32)
+    scales = (np.where(largest > SMALLEST, largest, 1) / INT8_MAX).astype(np.float32)
     return np.rint(weight / scales[:, None]).astype(np.int8), scales
 
 
@@ -145,6 +147,6 @@ def quantize_blocks(weight: Floats, block: int) -> tuple[NDArray[np.uint8], Floa
     # The value of the largest magnitude becomes -8, as llama.cpp's q4_0 has it.
     places = np.abs(padded).argmax(axis=-1)[..., None]
     extreme = np.take_along_axis(padded, places, axis=-1)
-    scales = np.where(extreme == 0, 1, extreme) / -8
+    scales = np.where(np.abs(extreme) > SMALLEST, extreme, 1) / -8
     numbers = np.clip(np.rint(padded / scales) + 8, 0, 15).astype(np.uint8)
     return numbers[..., ::2] | (numbers[..., 1::2] << 4), scales[..., 0].astype(np.float32)
