@@ -7,8 +7,9 @@ RUN = $(VENV)/bin/lowres-stilts
 quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing downloaded from a hub
 	$(RUN) run configs/quickstart.yaml -o runs/quickstart --resume
 
+# Two processes of one thread each: threads of several processes that wait for each other's cores are far slower.
 test: $(VENV)/.dev  ## the fast suite
-	$(VENV)/bin/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(VENV)/.dev  ## everything, the small recipes of every task included
 	$(VENV)/bin/pytest

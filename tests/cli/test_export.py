@@ -37,7 +37,7 @@ WRONG = {
     "a type": (
         ["{package}", "-o", "{new}", "--quantize", "int3"],
         2,
-        "--quantize: 'int3' is none of none, int8,",
+        "--quantize: 'int3' is none of none, int8, uint8,",
     ),
     "a text": (
         ["{package}", "-o", "{new}", "--languages", "en", "--text", "en"],

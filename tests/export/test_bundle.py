@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import ExportError, PackageError, UsageError
@@ -252,6 +252,7 @@ def test_no_number_is_no_small_difference():
 
 
 @given(st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1, max_size=5))
+@example([[1e-44, 0.0, 0.0]])
 def test_integers_are_within_half_a_step(rows):
     weight = np.array(rows, np.float32)
     integers, scales = quantize_rows(weight)

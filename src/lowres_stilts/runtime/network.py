@@ -105,8 +105,7 @@ class Network:
         adapters = list(dict.fromkeys(row.adapter for row in rows))
         if len(adapters) == 1:
             (adapter,) = adapters
-            with_scores = not {SEQUENCE, TOKEN}.isdisjoint(outputs)  # which the bare form has not
-            session = self._single if adapter or with_scores else self._bare
+            session = self._single if adapter or {SEQUENCE, TOKEN} & set(outputs) else self._bare
             options = adapter.active if adapter else None
             with graph_errors(self._folder):
                 found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
