@@ -187,9 +187,9 @@ def _adapters(folder: Path, count: int) -> tuple[list[Any], float]:
             name=f"a{number}", task="random", family="classification", labels=["a", "b"], no_answer=False,
             max_length=128, package="", licence="",
         )  # fmt: skip
-        sizes = {"rank": RANK, "labels": 2, "features": 768}
+        sizes = {"labels": 2, "features": 768}
         weights = {
-            name: rng.normal(0, 0.01, [size if isinstance(size, int) else sizes[size] for size in shape])
+            name: rng.normal(0, 0.01, [size if isinstance(size, int) else sizes.get(size, RANK) for size in shape])
             for name, shape in inputs.items()
             if "dense" not in shape and "tags" not in shape
         }
@@ -205,7 +205,7 @@ def _mixed_times(folder: Path, adapters: list[Any], merged: Run, rounds: int) ->
     """Rows a second of 32 adapters in one batch of 32 x 64, over those of a merged model."""
     session = open_session(folder / MIXED, threads=THREADS, providers=CPU)
     inputs = optional_inputs(open_session(folder / MODEL, threads=THREADS, providers=CPU))
-    bank = stacked(adapters, inputs)
+    bank = stacked(adapters, inputs, SHAPE.hidden)
 
     def mixed(ids: NDArray[np.int64]) -> object:
         given = {
