@@ -1,7 +1,9 @@
 """A bundle, ready to answer."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +23,16 @@ from lowres_stilts.text.encode import encode_texts
 
 TOKENS_PER_BATCH = 4096
 Names = str | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An input on its way through the network."""
+
+    rows: Sequence[Row]
+    """Its sequences: several where a context is cut into windows, or where there are choices."""
+    decode: Callable[[Sequence[NDArray[np.float32]]], Prediction]
+    """From the scores of its sequences to its answer."""
 
 
 class Bundle:
@@ -113,27 +125,47 @@ class Bundle:
         Raises:
             UsageError: there is no such adapter, or an input has another form.
         """
+        prepared = self.prepare(inputs, adapter)
+        scores = iter(self.network.scores([row for item in prepared for row in item.rows], tokens_per_batch))
+        return [item.decode([next(scores) for _ in item.rows]) for item in prepared]
+
+    def prepare(self, inputs: Sequence[Any], adapter: Names) -> list[Prepared]:
+        """The sequences of `predict`, for a caller who makes batches of its own with `network.scores`.
+
+        Args:
+            inputs: as those of `predict`.
+            adapter: one for all inputs, or one for each.
+
+        Raises:
+            UsageError: there is no such adapter, or an input has another form.
+        """
         _require_several(inputs)
         adapters = [self._find(name) for name in _each(adapter, len(inputs))]
         families = [FAMILIES[own.part.family] for own in adapters]
         given = [family.check(item) for family, item in zip(families, inputs, strict=True)]
         require_characters(tuple(given))
-        encoded = self._encoded(adapters, given)
-        rows = [
-            Row(ids, own, family.head)
-            for own, family, item in zip(adapters, families, encoded, strict=True)
-            for ids in item.ids
-        ]
-        scores = iter(self.network.scores(rows, tokens_per_batch))
         return [
-            family.decode(own.part, item, parts, [next(scores) for _ in parts.ids])
-            for own, family, item, parts in zip(adapters, families, given, encoded, strict=True)
+            Prepared(
+                [Row(ids, own, family.head) for ids in parts.ids], partial(family.decode, own.part, item, parts)
+            )
+            for own, family, item, parts in zip(
+                adapters, families, given, self._encoded(adapters, given), strict=True
+            )
         ]
 
     def embed(
         self, texts: Sequence[str], adapter: str | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
     ) -> NDArray[np.float32]:
         """Unit vectors `[texts, hidden]`, of the bare encoder or with an adapter.
+
+        Raises:
+            UsageError: there is no such adapter, or something is no text.
+        """
+        rows = self.prepare_texts(texts, adapter)
+        return self.network.embeddings(rows, self.manifest.embedding, tokens_per_batch)
+
+    def prepare_texts(self, texts: Sequence[str], adapter: str | None = None) -> list[Row]:
+        """The sequences of `embed`, for a caller who makes batches of its own with `network.embeddings`.
 
         Raises:
             UsageError: there is no such adapter, or something is no text.
@@ -147,7 +179,7 @@ class Bundle:
         with self._encoding:
             pairs = [(settings.prefix + text, None) for text in texts]
             ids = encode_texts(self._tokenizer, pairs, settings.max_length)
-        return self.network.embeddings([Row(row, own, "sequence") for row in ids], settings, tokens_per_batch)
+        return [Row(row, own, "sequence") for row in ids]
 
     def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any]) -> list[Encoded]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""
