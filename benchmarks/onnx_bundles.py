@@ -83,7 +83,7 @@ def _xlmr_size(folder: Path) -> float:
     small = trim_encoder(encoder, choose_pieces(encoder.tokenizer, words(), PIECES["xlmr_base"]))
     weights = weights_of(small.model)
     models = {file: base_model(SHAPE, weights, Int8Products(), form) for file, form in FORMS.items()}
-    write_models(folder, models, WEIGHTS)
+    write_models(folder, models.items(), WEIGHTS)
     small.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     return _size(folder)
 
@@ -108,7 +108,7 @@ def _losses(folder: Path, counts: dict[str, dict[str, float]] | None, examples: 
         tests=lambda task: {code: found for code, found in given(task).items() if code in wanted},
         tolerance=100,
     )
-    scores = manifest.parity["quantized"]["scores"]
+    scores = manifest.parity["scores"]
     losses = {
         name.removesuffix("-small"): float(
             np.mean([points[code] - scores["bundle"][name][code] for code in points])

@@ -71,7 +71,7 @@ def random_base() -> Any:
 def _peers(model: Any, folder: Path) -> dict[str, Run]:
     weights = weights_of(model)
     forms = {file: base_model(SHAPE, weights, Int8Products(), form) for file, form in FORMS.items()}
-    write_models(folder, forms | {"floor.onnx": _floor(weights)}, WEIGHTS)
+    write_models(folder, [*forms.items(), ("floor.onnx", _floor(weights))], WEIGHTS)
     peers = {
         "int8": _session_run(folder / BARE, ["last_hidden_state"]),
         "int8_one_adapter": _with_adapter(folder),

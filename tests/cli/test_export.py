@@ -33,63 +33,37 @@ WRONG = {
     "no place": (["-o", "{new}"], 2, "Missing argument"),
     "no output": (["{package}"], 2, "Missing option"),
     "an output that is there": (["{package}", "-o", "{there}"], 2, "is there already; choose another folder"),
-    "a preset": (["{package}", "-o", "{new}", "--preset", "phone"], 2, "--preset: 'phone' is none of server-cpu,"),
-    "a type": (
-        ["{package}", "-o", "{new}", "--quantize", "int3"],
-        2,
-        "--quantize: 'int3' is none of none, int8, uint8,",
-    ),
-    "a text": (
-        ["{package}", "-o", "{new}", "--languages", "en", "--text", "en"],
-        2,
-        "--text: 'en' is not of the form LANGUAGE=FILE",
-    ),
-    "a text without a file": (
-        ["{package}", "-o", "{new}", "--languages", "en", "--text", "en="],
-        2,
-        "--text: 'en=' is not of the form",
-    ),
-    "a text of another language": (
-        ["{package}", "-o", "{new}", "--languages", "en", "--text", "sw=x.txt"],
-        2,
-        "--text: sw is none of --languages en",
-    ),
-    "a text of no language": (
-        ["{package}", "-o", "{new}", "--text", "sw=x.txt"],
-        2,
-        "--text: say with --languages which",
-    ),
-    "a text that is not there": (
-        ["{package}", "-o", "{new}", "--languages", "sw", "--text", "sw=x.txt"],
-        1,
-        "x.txt: cannot be read as UTF-8 text",
-    ),
-    "no word list": (
-        ["{package}", "-o", "{new}", "--languages", "qu"],
-        1,
-        "there is no word list of qu; give a text",
-    ),
-    "a small vocabulary": (
-        ["{package}", "-o", "{new}", "--languages", "en", "--vocabulary", "9"],
-        2,
-        "--vocabulary",
-    ),
-    "several to merge": (
-        ["{package}", "{package}", "-o", "{new}", "--merge"],
-        2,
-        "--merge takes one package or run",
-    ),
-    "languages to merge": (["{package}", "-o", "{new}", "--merge", "--languages", "en"], 2, "--merge takes one"),
-    "texts to merge": (["{package}", "-o", "{new}", "--merge", "--text", "en=x"], 2, "--merge takes one"),
-    "a type that wants real text": (
-        ["{package}", "-o", "{new}", "--merge", "--quantize", "static-int8"],
-        2,
-        "--quantize: static-int8 is for bundles only",
-    ),
-    "data to merge": (["{package}", "-o", "{new}", "--merge", "--data", "{there}"], 2, "--merge takes one"),
-    "data that is not there": (["{package}", "-o", "{new}", "--data", "{new}"], 1, "no such folder"),
     "no package": (["{there}", "-o", "{new}"], 1, "no SHA256SUMS"),
     "no run": (["{new}", "-o", "{new}"], 1, "no such folder"),
+}
+WRONG_OPTIONS = {
+    "--preset phone": (2, "--preset: 'phone' is none of server-cpu,"),
+    "--quantize int3": (2, "--quantize: 'int3' is none of none, int8, uint8,"),
+    "--languages en --text en": (2, "--text: 'en' is not of the form LANGUAGE=FILE"),
+    "--languages en --text en=": (2, "--text: 'en=' is not of the form"),
+    "--languages en --text sw=x.txt": (2, "--text: sw is none of --languages en"),
+    "--text sw=x.txt": (2, "--text: say with --languages which"),
+    "--languages sw --text sw=x.txt": (1, "x.txt: cannot be read as UTF-8 text"),
+    "--languages qu": (1, "there is no word list of qu; give a text"),
+    "--languages en --vocabulary 9": (2, "--vocabulary"),
+    "--vocabulary 2000": (2, "--vocabulary says something about --languages only"),
+    "--limit 5": (2, "--limit says something about --data only"),
+    "--tolerance 0": (2, "--tolerance says something about --data only"),
+    "{package} --merge": (2, "--merge takes one package or run"),
+    "--merge --languages en": (2, "--merge takes one"),
+    "--merge --text en=x": (2, "--merge takes one"),
+    "--merge --data {there}": (2, "--merge takes one"),
+    "--merge --onto {there}": (2, "--merge takes one"),
+    "--merge --quantize static-int8": (2, "--quantize: static-int8 is for bundles only"),
+    "--data {new}": (1, "no such folder"),
+    "{package} --onto {there}": (2, "--onto takes one package or run"),
+    "--onto {there} --quantize int8": (2, "--onto takes one package or run"),
+    "--onto {there} --languages en": (2, "--onto takes one package or run"),
+    "--onto {there}": (1, "no SHA256SUMS, so this is no bundle"),
+}
+WRONG |= {
+    options: (["{package}", "-o", "{new}", *options.split()], *expected)
+    for options, expected in WRONG_OPTIONS.items()
 }
 
 
@@ -138,3 +112,11 @@ def test_one_merged_model(ask, zoo, tmp_path):
     assert code == 0
     assert json.loads(out)["output"] == str(tmp_path / "again")
     assert "model.onnx" in json.loads(out)["files"]
+
+
+def test_an_adapter_for_a_bundle_that_is_there(ask, zoo, tmp_path):
+    code, out, err = ask(zoo.packages["first"], "-o", tmp_path / "more", "--onto", zoo.bundle)
+    assert (code, out) == (0, f"{tmp_path / 'more'}: adapter first for {zoo.bundle}\n"), err
+    assert Bundle.load(zoo.bundle, threads=1).load_adapter(tmp_path / "more").name == "first"
+    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "again", "--onto", zoo.bundle, "--json")
+    assert (code, json.loads(out)["name"]) == (0, "first")

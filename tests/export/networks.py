@@ -40,7 +40,7 @@ def network_of(
         file: base_model(shape, weights, products_of(quantize, ranges or {}), form, LAYERS)
         for file, form in FORMS.items()
     }
-    write_models(folder, models, WEIGHTS)
+    write_models(folder, models.items(), WEIGHTS)
     base = BasePart(
         id="tiny", sha256=None, model_type=shape.model_type, quantized_as="none", layers=shape.layers,
         hidden=shape.hidden, pad_id=shape.pad_id, max_length=70,

@@ -105,8 +105,8 @@ def test_a_model_too_large_for_one_file_keeps_its_weights_beside_it(packages, tm
 def test_a_graph_that_differs_from_torch_is_not_written(packages, tmp_path, monkeypatch):
     whole = merged.head_weights
 
-    def spoiled(package, task):
-        weights = whole(package, task)
+    def spoiled(item):
+        weights = whole(item)
         return weights | {"head.projection.bias": weights["head.projection.bias"] + 1e-3}
 
     monkeypatch.setattr(merged, "head_weights", spoiled)

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lowres_stilts.errors import PackageError
-from lowres_stilts.hub.checksums import SUMS, sha256_of, write_sums
+from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.verify import open_package
+from lowres_stilts.sums import SUMS, sha256_of
 from tests.hub.adapter_runs import finished_adapters
 
 WEIGHTS, CONFIG = "adapter.safetensors", "adapter_config.json"

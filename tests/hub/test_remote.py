@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from lowres_stilts.hub.checksums import SUMS
 from lowres_stilts.hub.verify import open_package
+from lowres_stilts.sums import SUMS
 from tests.hub.test_pack import finished_run
 from tests.hub_repo_server import READER, WRITER
 from tests.hub_shell import environment

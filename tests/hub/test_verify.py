@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lowres_stilts.errors import PackageError
-from lowres_stilts.hub.checksums import SUMS, write_sums
+from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.verify import open_package
+from lowres_stilts.sums import SUMS
 from tests.hub.test_pack import finished_run
 from tests.project import call
 

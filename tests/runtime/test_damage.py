@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-import onnx
 from lowres_stilts.errors import BundleError
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.manifest import REQUIRED
-from lowres_stilts.runtime.sums import SUMS, read_sums
+from lowres_stilts.runtime.sums import BUNDLE
+from lowres_stilts.sums import SUMS
 from tests.bundles import copied, summed
 
 FILES = [
@@ -284,7 +285,7 @@ def test_changed_bytes_with_new_sums_do_not_end_the_interpreter(folder, name):
 
 
 def test_sums_are_read_as_they_were_written(zoo):
-    assert set(read_sums(zoo.bundle)) == {
+    assert set(BUNDLE.read(zoo.bundle)) == {
         path.relative_to(zoo.bundle).as_posix()
         for path in zoo.bundle.rglob("*")
         if path.is_file() and path.name != SUMS

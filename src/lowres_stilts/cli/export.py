@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lowres_stilts.export.gate import Tests
+    from lowres_stilts.runtime.manifest import Manifest, Quantize
 
+VOCABULARY, LIMIT, TOLERANCE = 32_000, 100, 0.5
 EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
 Preset = Annotated[str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4) or exact (float32).")]
 
@@ -30,20 +32,79 @@ def export_command(
     text: Annotated[
         list[str] | None, typer.Option(help="LANGUAGE=FILE: count words in this text; several may be given.")
     ] = None,
-    vocabulary: Annotated[int, typer.Option(min=1000, help="With --languages: how many pieces stay.")] = 32_000,
+    vocabulary: Annotated[
+        int | None, typer.Option(min=1000, help="With --languages: how many pieces stay; 32,000 where not given.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Compare scores too, on this XTREME folder, in --languages.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="With --data: the first n examples of each language.")] = 100,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --data: the first n examples of each language; 100.")
+    ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="With --data: points that the mean of all scores may lose.")
-    ] = 0.5,
+        float | None, typer.Option(min=0, help="With --data: points that the mean of all scores may lose; 0.5.")
+    ] = None,
+    onto: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a folder with one adapter, for this bundle to load while it runs."),
+    ] = None,
     merge: Annotated[
         bool, typer.Option("--merge", help="Instead: one model.onnx with the adapter in it, for optimum.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Exports adapters and their base to ONNX, after comparing them with torch."""
+    chosen = _quantize(quantize, preset, merge=merge)
+    _require_partners(
+        {
+            "--vocabulary": (vocabulary, "--languages", languages),
+            "--limit": (limit, "--data", data),
+            "--tolerance": (tolerance, "--data", data),
+        }
+    )
+    from lowres_stilts.cli.libraries import quiet_libraries
+
+    quiet_libraries()
+
+    def say(step: str) -> None:
+        typer.echo(step, err=True)
+
+    if merge:
+        if len(places) != 1 or languages or text or data or onto:
+            raise UsageError("--merge takes one package or run; not --languages, --text, --data or --onto")
+        from lowres_stilts.export.merged import export_merged
+
+        export_merged(places[0], output, quantize=chosen, say=say)
+        written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
+        typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
+        return
+    tests = _tests(data, limit or LIMIT, _listed(languages)) if data else None
+    tolerated = TOLERANCE if tolerance is None else tolerance
+    if onto:
+        if len(places) != 1 or text or vocabulary or quantize or (languages and not data):
+            raise UsageError("--onto takes one package or run, and of the other options only --data and its own")
+        from lowres_stilts.export.onto import export_adapter
+
+        part = export_adapter(places[0], onto, output, tests=tests, tolerance=tolerated, say=say)
+        typer.echo(part.model_dump_json(indent=2) if as_json else f"{output}: adapter {part.name} for {onto}")
+        return
+    from lowres_stilts.export.bundle import export_bundle
+
+    manifest = export_bundle(
+        places,
+        output,
+        quantize=chosen,
+        preset=preset,
+        words=_words(languages, text or []),
+        vocabulary=vocabulary or VOCABULARY,
+        tests=tests,
+        tolerance=tolerated,
+        say=say,
+    )
+    typer.echo(manifest.model_dump_json(indent=2) if as_json else _summary(output, manifest))
+
+
+def _quantize(quantize: str | None, preset: str, *, merge: bool) -> "Quantize":
     from lowres_stilts.export.presets import PRESETS
     from lowres_stilts.runtime.manifest import Quantize
 
@@ -54,42 +115,22 @@ def export_command(
         raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(get_args(Quantize))}")
     if merge and chosen == "static-int8":
         raise UsageError("--quantize: static-int8 is for bundles only; with --merge take int8")
-    from lowres_stilts.cli.libraries import quiet_libraries
+    return chosen  # type: ignore[return-value]
 
-    quiet_libraries()
 
-    def say(step: str) -> None:
-        typer.echo(step, err=True)
+def _require_partners(options: "Mapping[str, tuple[object, str, object]]") -> None:
+    """Whether options that others make sense of come with those."""
+    for name, (value, partner, other) in options.items():
+        if value is not None and other is None:
+            raise UsageError(f"{name} says something about {partner} only, which is not given")
 
-    if merge:
-        if len(places) != 1 or languages or text or data:
-            raise UsageError("--merge takes one package or run, and neither --languages, --text nor --data")
-        from lowres_stilts.export.merged import export_merged
 
-        export_merged(places[0], output, quantize=chosen, say=say)  # type: ignore[arg-type]
-        written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
-        typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
-        return
-    from lowres_stilts.export.bundle import export_bundle
-
-    manifest = export_bundle(
-        places,
-        output,
-        quantize=chosen,  # type: ignore[arg-type]
-        preset=preset,
-        words=_words(languages, text or []),
-        vocabulary=vocabulary,
-        tests=_tests(data, limit, _listed(languages)) if data else None,
-        tolerance=tolerance,
-        say=say,
-    )
-    if as_json:
-        typer.echo(manifest.model_dump_json(indent=2))
-        return
+def _summary(output: Path, manifest: "Manifest") -> str:
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    typer.echo(f"{output}: {size / 1e6:.1f} MB, adapters {', '.join(part.name for part in manifest.adapters)}")
-    for language, share in (manifest.languages or {}).items():
-        typer.echo(f"  {language}: {share:.1%} of the pieces of its words stay")
+    names = ", ".join(part.name for part in manifest.adapters)
+    shares = (manifest.languages or {}).items()
+    lines = [f"  {code}: {share:.1%} of the pieces of its words stay" for code, share in shares]
+    return "\n".join([f"{output}: {size / 1e6:.1f} MB, adapters {names}", *lines])
 
 
 def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str, float]] | None":

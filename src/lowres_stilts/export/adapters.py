@@ -8,26 +8,27 @@ import onnxruntime
 
 from lowres_stilts.export.heads import head_inputs
 from lowres_stilts.export.products import Floats
-from lowres_stilts.hub.verify import Package
+from lowres_stilts.export.sources import Item
 from lowres_stilts.tasks.families import FAMILIES
 
 VERSION = 1
 
 
-def adapter_inputs(package: Package, task: str) -> dict[str, Floats]:
-    """The module of a package and the head of one of its tasks, by input of the graph; scaling is in B."""
+def adapter_inputs(item: Item) -> dict[str, Floats]:
+    """The head, and the module if it is not in a graph of its own, by input of the graph; scaling is in B."""
     found: dict[str, Floats] = {}
-    for name, layer in package.layers.items():
+    layers = {} if item.own_graph else item.package.layers
+    for name, layer in layers.items():
         found[f"{name}.lora_A"] = layer.a.float().numpy().T
         found[f"{name}.lora_B"] = (layer.b.float() * layer.scaling).numpy().T
-    return found | head_weights(package, task)
+    return found | head_weights(item)
 
 
-def head_weights(package: Package, task: str) -> dict[str, Floats]:
-    """The head of one of a package's tasks, by input of the graph."""
-    family = next(part.family for part in package.manifest.tasks if part.name == task)
-    head = {name: tensor.float().numpy() for name, tensor in package.heads[task].items()}
-    return head_inputs(head, kind=FAMILIES[family].head, mean=package.manifest.head == "mean")
+def head_weights(item: Item) -> dict[str, Floats]:
+    """The head, by input of the graph."""
+    head = {name: tensor.float().numpy() for name, tensor in item.package.heads[item.part.name].items()}
+    mean = item.package.manifest.head == "mean"
+    return head_inputs(head, kind=FAMILIES[item.part.family].head, mean=mean)
 
 
 def write_adapter(path: Path, inputs: Mapping[str, Floats]) -> None:

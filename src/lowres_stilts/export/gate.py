@@ -1,18 +1,17 @@
 """Whether a bundle may be written: it must answer as torch does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
+from lowres_stilts.export.assemble import Material
 from lowres_stilts.export.calibrate import Calibration
 from lowres_stilts.export.parity import (
-    Floats,
     largest_state_difference,
     least_cosine,
     require,
@@ -20,6 +19,7 @@ from lowres_stilts.export.parity import (
     score_differences,
     torch_scores,
 )
+from lowres_stilts.export.products import Floats, Range
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.load import Loaded
@@ -40,54 +40,65 @@ class Gate:
 
     def __init__(
         self,
-        encoder: Encoder,
-        whole: Encoder,
-        items: Sequence[Item],
+        material: Material,
         tests: Tests | None,
         tolerance: float,
+        *,
+        calibrate: bool,
         say: Callable[[str], object],
     ) -> None:
-        self._encoder = encoder
-        self._whole = whole
-        self._items = items
+        """Asks torch.
+
+        Args:
+            material: what goes into the bundle.
+            tests: gives the evaluation data of an adapter's task.
+            tolerance: points that the mean of all scores may lose.
+            calibrate: whether to collect the ranges of the layers' inputs.
+            say: told of every step.
+        """
+        self._material = material
         self._tolerance = tolerance
         self._say = say
-        self._inputs = sample(encoder)
-        self._tests = {item.name: tests(item.task) for item in items} if tests else {}
-        self.calibration = Calibration()
+        self._inputs = sample(material.encoder)
+        self._tests = {item.name: _tests_of(item, tests) for item in material.items} if tests else {}
+        self._calibration = Calibration() if calibrate else None
         self._scores: dict[str, list[Floats]] = {}
         self._points: Scores = {}
-        for item in items:
+        for item in material.items:
             self._measure(item)
 
-    def graphs(self, folder: Path) -> dict[str, Any]:
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The ranges of the layers' inputs, where they were collected."""
+        return self._calibration.ranges if self._calibration else {}
+
+    def graphs(self, bundle: Bundle) -> dict[str, Any]:
         """Differences of a float32 bundle.
 
         Raises:
             ExportError: one is too large.
         """
-        bundle = Bundle.load(folder)
         states = require("the float32 graph", largest_state_difference(bundle.network, self._inputs))
         found = score_differences(bundle.network, bundle.loaded, self._scores, self._inputs)
         scores = {name: require(f"adapter {name} in the float32 graph", value) for name, value in found.items()}
         lengths = [len(batch) for batch in self._inputs.batches]
         return {"float32": {"states": states, "scores": scores, "batches": sorted(set(lengths))}}
 
-    def quantized(self, folder: Path) -> dict[str, Any]:
-        """Likeness of a quantized bundle, and its scores where there is evaluation data.
+    def quantized(self, bundle: Bundle) -> dict[str, Any]:
+        """Likeness of a bundle's hidden states."""
+        return {"least_cosine": least_cosine(bundle.network, self._inputs)}
+
+    def scores(self, bundle: Bundle) -> dict[str, Any]:
+        """Scores of a bundle beside torch's, where there is evaluation data.
 
         Raises:
-            ExportError: the mean of the scores falls too far.
+            ExportError: their mean falls too far.
         """
-        bundle = Bundle.load(folder)
-        found: dict[str, Any] = {"least_cosine": least_cosine(bundle.network, self._inputs), "scores": None}
-        if self._tests:
-            found["scores"] = self._compared(bundle)
-        return {"quantized": found}
+        return {"scores": self._compared(bundle) if self._tests else None}
 
     def _compared(self, bundle: Bundle) -> dict[str, Any]:
         own: Scores = {}
-        for item in self._items:
+        for item in self._material.items:
             self._say(f"scores of {item.name}")
             own[item.name] = bundle_scores(bundle, item.name, item.task, self._tests[item.name])
         losses = [
@@ -106,11 +117,12 @@ class Gate:
     def _measure(self, item: Item) -> None:
         """What torch says of the sentences, and of evaluation data with the whole vocabulary."""
         self._say(f"torch with {item.name}")
-        loaded = item.over(self._encoder)
-        with self.calibration.watching(loaded.stack.model):
+        encoder, whole_encoder = self._material.encoder, self._material.whole
+        loaded = item.over(encoder)
+        with self._watching(loaded):
             self._scores[item.name] = torch_scores(item, loaded, self._inputs)
         if self._tests:
-            whole = loaded if self._whole is self._encoder else item.over(self._whole)
+            whole = loaded if whole_encoder is encoder else item.over(whole_encoder)
             self._points[item.name] = self._measured(item, whole)
 
     def _measured(self, item: Item, loaded: Loaded) -> dict[str, float]:
@@ -118,7 +130,16 @@ class Gate:
         points = {}
         for language, examples in self._tests[item.name].items():
             features = cached_features(item.task, examples, tokenizer, item.task.max_length)
-            with self.calibration.watching(loaded.stack.model):
+            with self._watching(loaded):
                 answers = predict(loaded.network, loaded.encoder, item.task, examples, features, TOKENS)
             points[language] = metric.score(metric.table(answers_of(item.task, examples), answers, language))
         return points
+
+    def _watching(self, loaded: Loaded) -> AbstractContextManager[None]:
+        return self._calibration.watching(loaded.stack.model) if self._calibration else nullcontext()
+
+
+def _tests_of(item: Item, tests: Tests) -> Mapping[str, Sequence[Any]]:
+    """Those of its language, where it is for one only."""
+    found = tests(item.task)
+    return found if item.language is None else {key: value for key, value in found.items() if key == item.language}

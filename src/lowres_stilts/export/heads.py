@@ -11,8 +11,6 @@ import numpy as np
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.products import Floats
 
-SEQUENCE, TOKEN = "sequence_scores", "token_scores"
-
 
 def optional_heads(graph: Graph, hidden: int, index: str | None = None) -> dict[str, str]:
     """The weights of a head as inputs that a run may leave out.

@@ -1,18 +1,27 @@
 """The encoder as a graph: XLM-R and BERT (norms after each part), XLM-R XL (norms before)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
+from lowres_stilts.export.between import Between, Place
 from lowres_stilts.export.graph import CONTRIB, Graph
 from lowres_stilts.export.products import Floats, Products
 from lowres_stilts.export.sites import Sites
 
-IDS, MASK = "input_ids", "attention_mask"
-HIDDEN = "last_hidden_state"
 TOKENS = ["batch", "length"]
+NORMS: Mapping[bool, Mapping[Place, str]] = MappingProxyType(
+    {
+        True: {"attention": "attention.self_attn_layer_norm", "output": "LayerNorm"},
+        False: {"attention": "attention.output.LayerNorm", "output": "output.LayerNorm"},
+    }
+)
+"""Each block's normalization in a layer, by whether it comes first."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,16 @@ class EncoderGraph:
     """Adds an encoder to a graph, part by part."""
 
     def __init__(
-        self, graph: Graph, shape: Shape, weights: Mapping[str, Floats], products: Products, sites: Sites
+        self,
+        graph: Graph,
+        shape: Shape,
+        weights: Mapping[str, Floats],
+        products: Products,
+        sites: Sites,
+        between: Between,
     ) -> None:
         self._graph = graph
+        self._between = between
         self._shape = shape
         self._weights = weights
         self._products = products
@@ -53,9 +69,9 @@ class EncoderGraph:
     def states(self, ids: str, mask: str, wanted: Sequence[int]) -> dict[int, str]:
         """Hidden states `[batch, length, hidden]` by layer; 0 is the embedding output."""
         graph = self._graph
-        embedded = self._embedded(ids)
+        embedded = self._between.embedded(graph, self._embedded(ids))
         shape = graph.node("Shape", embedded)
-        keep = graph.node("Cast", mask, to=6)  # int32, as onnxruntime's attention wants it
+        keep = graph.node("Cast", mask, to=TensorProto.INT32)  # as onnxruntime's attention wants it
         x = graph.node("Reshape", embedded, self._flat)
         found = {0: embedded}
         for number in range(self._shape.layers):
@@ -85,7 +101,7 @@ class EncoderGraph:
             start, step = (graph.constant(f"scalar.{number}", np.array(number)) for number in (0, 1))
             return graph.node("Range", start, length, step)
         padding = graph.constant("pad_id", np.array([self._shape.pad_id]))
-        tokens = graph.node("Cast", graph.node("Not", graph.node("Equal", ids, padding)), to=7)
+        tokens = graph.node("Cast", graph.node("Not", graph.node("Equal", ids, padding)), to=TensorProto.INT64)
         counted = graph.node("Mul", graph.node("CumSum", tokens, one), tokens)
         return graph.node("Add", counted, padding)
 
@@ -94,14 +110,17 @@ class EncoderGraph:
 
     def _layer(self, number: int, x: str, keep: str, shape: str) -> str:
         path = f"encoder.layer.{number}"
-        if self._shape.norms_first:
-            normed = self._norm(f"{path}.attention.self_attn_layer_norm", x)
-            attended = self._linear(f"{path}.attention.output.dense", self._attention(path, normed, keep, shape))
-            total = self._graph.node("Add", attended, x)
-            return self._graph.node("Add", self._feed_forward(path, self._norm(f"{path}.LayerNorm", total)), total)
-        attended = self._linear(f"{path}.attention.output.dense", self._attention(path, x, keep, shape))
-        x = self._norm(f"{path}.attention.output.LayerNorm", self._graph.node("Add", attended, x))
-        return self._norm(f"{path}.output.LayerNorm", self._graph.node("Add", self._feed_forward(path, x), x))
+        x = self._block(number, "attention", x, lambda given: self._attention(path, given, keep, shape))
+        return self._block(number, "output", x, lambda given: self._feed_forward(path, given))
+
+    def _block(self, number: int, place: Place, x: str, run: Callable[[str], str]) -> str:
+        """A block with what is between it and the sum with its input, and its normalization."""
+        first = self._shape.norms_first
+        norm = partial(self._norm, f"encoder.layer.{number}.{NORMS[first][place]}")
+        y = run(norm(x) if first else x)
+        y = self._between.after(self._graph, number, place, y, x, None if first else norm)
+        total = self._graph.node("Add", y, x)
+        return total if first else norm(total)
 
     def _attention(self, path: str, x: str, keep: str, shape: str) -> str:
         parts = [
@@ -111,7 +130,8 @@ class EncoderGraph:
         attended = self._graph.node(
             "MultiHeadAttention", *parts, "", keep, domain=CONTRIB, num_heads=self._shape.heads
         )
-        return self._graph.node("Reshape", attended, self._flat)
+        attended = self._graph.node("Reshape", attended, self._flat)
+        return self._linear(f"{path}.attention.output.dense", attended)
 
     def _feed_forward(self, path: str, x: str) -> str:
         wide = self._linear(f"{path}.intermediate.dense", x)

@@ -1,29 +1,29 @@
 """One self-contained model with an adapter and its head in it, which optimum loads like any other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-import onnx
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import UsageError
 from lowres_stilts.export.adapters import head_weights
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.heads import fixed_heads, sequence_scores, token_scores
-from lowres_stilts.export.layers import IDS, MASK, EncoderGraph
+from lowres_stilts.export.inside import Inside, inside_of
+from lowres_stilts.export.layers import EncoderGraph
 from lowres_stilts.export.parity import Sample, largest, require, sample, torch_scores
 from lowres_stilts.export.presets import products_of
 from lowres_stilts.export.products import Floats
-from lowres_stilts.export.reference import shape_of, weights_of
+from lowres_stilts.export.reference import shape_of
 from lowres_stilts.export.sites import NoSites
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
 from lowres_stilts.export.write import write_model
-from lowres_stilts.hub.load import Loaded
-from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.runtime.batches import padded
 from lowres_stilts.runtime.manifest import Quantize
+from lowres_stilts.runtime.names import IDS, MASK
 from lowres_stilts.runtime.session import CPU, open_session
 from lowres_stilts.storage import write_folder, write_json
 from lowres_stilts.tasks.families import FAMILIES
@@ -72,28 +72,22 @@ def export_merged(
     inputs = sample(encoder)
     loaded = item.over(encoder)
     expected = torch_scores(item, loaded, inputs)
-    weights = _merged_weights(loaded)
+    inside = inside_of(loaded, item.language)
 
     def fill(folder: Path) -> None:
         say("float32 graph against torch")
         path = folder / FILE
-        write_model(path, _model(item, encoder, weights, "none"))
+        write_model(path, _model(item, encoder, inside, "none"))
         require("the merged float32 graph", _difference(path, item, encoder, inputs, expected))
         if quantize != "none":
             say(f"{quantize} graph")
-            write_model(path, _model(item, encoder, weights, quantize))
+            write_model(path, _model(item, encoder, inside, quantize))
         _write_settings(folder, item, encoder)
 
     write_folder(output, fill)
 
 
-def _merged_weights(loaded: Loaded) -> dict[str, Floats]:
-    stack = loaded.stack
-    assert isinstance(stack, ModuleStack)  # noqa: S101 - other kinds are refused before
-    return weights_of(stack.merged())
-
-
-def _model(item: Item, encoder: Encoder, weights: Mapping[str, Floats], quantize: Quantize) -> onnx.ModelProto:
+def _model(item: Item, encoder: Encoder, inside: Inside, quantize: Quantize) -> onnx.ModelProto:
     graph, shape = Graph(), shape_of(encoder)
     choices = item.task.family == "multiple_choice"
     sizes = ["batch", "choices", "length"] if choices else ["batch", "length"]
@@ -101,11 +95,11 @@ def _model(item: Item, encoder: Encoder, weights: Mapping[str, Floats], quantize
     given = graph.node("Shape", ids, end=2)
     if choices:
         ids, mask = (_flat(graph, value) for value in (ids, mask))
-    states = EncoderGraph(graph, shape, weights, products_of(quantize, {}), NoSites()).states(
-        ids, mask, [shape.layers]
-    )
+    products = products_of(quantize, {})
+    network = EncoderGraph(graph, shape, inside.weights, products, NoSites(), inside.between(products))
+    states = network.states(ids, mask, [shape.layers])
     kind = FAMILIES[item.task.family].head
-    head = fixed_heads(graph, shape.hidden, head_weights(item.package, item.part.name), kind)
+    head = fixed_heads(graph, shape.hidden, head_weights(item), kind)
     last = states[shape.layers]
     if item.task.family == "tagging":
         graph.output("logits", token_scores(graph, last, head), ["batch", "length", "labels"])
@@ -137,7 +131,7 @@ def _difference(path: Path, item: Item, encoder: Encoder, inputs: Sample, expect
             ids, mask = ids[:, None], mask[:, None]
         outputs = session.run(None, {IDS: ids, MASK: mask})
         scores = np.stack(outputs, axis=-1) if item.task.family == "qa" else outputs[0]
-        per_token = item.task.family in {"qa", "tagging"}
+        per_token = FAMILIES[item.task.family].head == "token"
         found += [row[: len(own)] if per_token else row for row, own in zip(scores, batch, strict=True)]
     return largest(found, expected)
 

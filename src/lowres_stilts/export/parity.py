@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
+from lowres_stilts.export.products import Floats
 from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.load import Loaded
 from lowres_stilts.pipeline.dev import longest
@@ -28,7 +29,6 @@ ALONE = 5
 TOKENS = 4096
 LONGEST = 256
 """Tokens of the longest sequence that is tried."""
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

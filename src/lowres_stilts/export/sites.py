@@ -6,8 +6,6 @@ import numpy as np
 
 from lowres_stilts.export.graph import Graph
 
-INDEX = "adapter_index"
-
 
 class Sites(Protocol):
     """What is added to the output of a linear layer, and where the weights of heads come from."""

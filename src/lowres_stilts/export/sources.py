@@ -25,10 +25,21 @@ class Item:
     package: Package
     part: TaskPart
     task: Task
+    language: str | None
+    """That of its language adapter, where it has one."""
+
+    @property
+    def own_graph(self) -> bool:
+        """Whether its module is no sum that the base's graph could take as an input."""
+        manifest = self.package.manifest
+        return manifest.kind != "lora" or manifest.dora
 
     def over(self, base: Encoder) -> Loaded:
         """The adapter over a copy of a float32 base."""
-        return put_over(replace(base, model=copy.deepcopy(base.model)), self.package, {self.task.name: self.task})
+        copied = replace(base, model=copy.deepcopy(base.model))
+        loaded = put_over(copied, self.package, {self.task.name: self.task})
+        loaded.speak(self.language or "en")
+        return loaded
 
 
 def open_packages(places: Sequence[Path]) -> list[Package]:
@@ -51,26 +62,41 @@ def open_packages(places: Sequence[Path]) -> list[Package]:
 
 
 def items_of(packages: Sequence[Package]) -> list[Item]:
-    """The adapters of these packages: one for each task with a head that can be asked.
+    """The adapters of these packages: one for each task with a head, and each language that has an adapter.
 
     Raises:
         PackageError: two have the same name.
-        ExportError: one is no LoRA.
+        ExportError: one has no head.
     """
     found: dict[str, Item] = {}
-    for package in packages:
-        _require_lora(package)
-        own_tasks = Recipe.model_validate(package.manifest.recipe).tasks
-        parts = [part for part in package.manifest.tasks if part.family != "mlm"]
-        for part in parts:
-            name = package.manifest.name if len(parts) == 1 else f"{package.manifest.name}-{part.name}"
-            if name in found:
-                raise PackageError(f"{package.folder}: another package is called {name} too; export them apart")
-            task = find_task(part.name, own_tasks, "tasks")
-            found[name] = Item(
-                name, package, part, replace(task, labels=tuple(part.labels), max_length=part.max_length)
+    for item in (item for package in packages for item in _items(package)):
+        if item.name in found:
+            raise PackageError(
+                f"{item.package.folder}: another package is called {item.name} too; export them apart"
             )
+        found[item.name] = item
     return list(found.values())
+
+
+def _items(package: Package) -> list[Item]:
+    manifest = package.manifest
+    if manifest.kind == "language":
+        raise ExportError(
+            f"{package.folder}: a language adapter has no head; export a package that was trained over it, which "
+            "has it inside"
+        )
+    own_tasks = Recipe.model_validate(manifest.recipe).tasks
+    parts = [part for part in manifest.tasks if part.family != "mlm"]
+    languages = list(manifest.composition.languages) if manifest.composition else []
+    found = []
+    for part in parts:
+        task = find_task(part.name, own_tasks, "tasks")
+        task = replace(task, labels=tuple(part.labels), max_length=part.max_length)
+        name = manifest.name if len(parts) == 1 else f"{manifest.name}-{part.name}"
+        found += [Item(f"{name}-{code}", package, part, task, code) for code in languages]
+        if not languages:
+            found.append(Item(name, package, part, task, None))
+    return found
 
 
 def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
@@ -88,16 +114,6 @@ def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
         changes |= {"quantize": "none", "embeddings": "none"}
     base = bases[0].model_copy(update=changes)
     return float_encoder(load_base(packages[0], base, device="cpu")), base
-
-
-def _require_lora(package: Package) -> None:
-    manifest = package.manifest
-    if manifest.kind != "lora" or manifest.dora:
-        kind = "DoRA" if manifest.dora else manifest.kind
-        raise ExportError(
-            f"{package.folder}: a {kind} module is no sum that the base's graph could take as an input; only LoRA "
-            "packages can be exported"
-        )
 
 
 def _package_of(place: Path) -> Path:

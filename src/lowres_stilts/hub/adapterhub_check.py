@@ -8,13 +8,14 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.adapterhub_config import AUTO_CLASS, auto_class_of, head_config, module_config
 from lowres_stilts.hub.adapterhub_files import HEAD_CONFIG, HEAD_WEIGHTS, config_of, weights_of
 from lowres_stilts.hub.adapterhub_weights import Shapes, head_names, module_shapes
-from lowres_stilts.hub.checksums import sha256_of
 from lowres_stilts.hub.composition import Composition, FusionModule, Module
 from lowres_stilts.hub.configs import check_config
-from lowres_stilts.hub.heads import HEAD, check_outputs, outputs_of, read_heads
+from lowres_stilts.hub.heads import HEAD, check_outputs, read_heads
 from lowres_stilts.hub.manifest import Manifest, TaskPart
 from lowres_stilts.hub.tensors import read_tensors
 from lowres_stilts.modules.adapterhub import can_be_named
+from lowres_stilts.runtime.manifest import outputs_of
+from lowres_stilts.sums import sha256_of
 from lowres_stilts.tasks.families import FAMILIES
 
 
@@ -73,7 +74,7 @@ def _head(folder: Path, manifest: Manifest, composition: Composition) -> dict[st
 
 
 def _head_shapes(manifest: Manifest, task: TaskPart, hidden: int) -> Shapes:
-    outputs = outputs_of(task)
+    outputs = outputs_of(task.family, task.labels)
     shapes: Shapes = {"projection.weight": (outputs, hidden), "projection.bias": (outputs,)}
     if FAMILIES[task.family].head == "sequence" and manifest.head == "library":
         shapes |= {"dense.weight": (hidden, hidden), "dense.bias": (hidden,)}

@@ -1,13 +1,12 @@
 """`SHA256SUMS`: every file of a package, and nothing else, byte for byte."""
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from lowres_stilts.errors import PackageError
+from lowres_stilts.sums import SUMS, Sums, rendered, sha256_of
 
-SUMS = "SHA256SUMS"
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 INNER = re.compile(rf"(?:below|languages)(?:/{NAME})?")
 """Folders that a package may have inside."""
@@ -19,11 +18,9 @@ FILE = re.compile(
     rf"|(?:below|languages)/{NAME}/(?:adapter_config\.json|adapter\.safetensors)"
 )
 """Files that packages may have beside their sums; none of them unpickles."""
-LINE = re.compile(rf"([0-9a-f]{{64}})  ({FILE.pattern})")
+PACKAGE = Sums("package", FILE.pattern, PackageError)
 LARGEST = 512_000_000
 """Bytes of a file; a module is a few megabytes, but an AdapterFusion over a large encoder is hundreds."""
-LONGEST = 100_000
-"""Bytes of the sums."""
 
 
 def can_belong(name: str) -> bool:
@@ -58,7 +55,7 @@ def _is_inner(path: Path, name: str) -> bool:
 def write_sums(folder: Path) -> None:
     """Writes the sums of all files of a folder."""
     sums = {name: sha256_of(path) for name, path in files_in(folder).items() if name != SUMS}
-    (folder / SUMS).write_text(_rendered(sums), encoding="utf-8")
+    (folder / SUMS).write_text(rendered(sums), encoding="utf-8")
 
 
 def verify_sums(folder: Path) -> set[str]:
@@ -67,47 +64,10 @@ def verify_sums(folder: Path) -> set[str]:
     Raises:
         PackageError: a file is missing, changed, too large, unknown, or no plain file of the folder.
     """
-    expected = _read_sums(folder)
+    expected = PACKAGE.read(folder)
     found = files_in(folder)
-    for name, path in found.items():
-        if name != SUMS and name not in expected:
-            raise PackageError(f"{path}: not listed in {SUMS}; remove it or get the package anew")
+    for path in found.values():
         if path.stat().st_size > LARGEST:
             raise PackageError(f"{path}: larger than {LARGEST // 10**6} MB, which no module is")
-    for name, digest in expected.items():
-        if name not in found:
-            raise PackageError(f"{folder / name}: missing; get the package anew")
-        if sha256_of(found[name]) != digest:
-            raise PackageError(f"{folder / name}: changed since it was summed; get the package anew")
+    PACKAGE.require(folder, expected, found)
     return set(expected)
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
-    path = folder / SUMS
-    try:
-        if path.is_symlink() or path.stat().st_size > LONGEST:
-            raise PackageError(f"{path}: not a plain list of sums")
-        text = path.read_bytes().decode("ascii")
-    except FileNotFoundError:
-        raise PackageError(f"{folder}: no {SUMS}, so this is no adapter package") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PackageError(f"{path}: cannot be read") from error
-    sums: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = LINE.fullmatch(line)
-        if match is None or match[2] in sums:
-            raise PackageError(f"{path}:{number}: expected a SHA-256, two spaces and a file of a package")
-        sums[match[2]] = match[1]
-    if text != _rendered(sums):
-        raise PackageError(f"{path}: not as it was written; get the package anew")
-    return sums
-
-
-def _rendered(sums: Mapping[str, str]) -> str:
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

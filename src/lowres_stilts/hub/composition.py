@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lowres_stilts.hub.parts import ModuleName, Part, Sha256, Size
+from lowres_stilts.hub.parts import ModuleName, Sha256, Size
+from lowres_stilts.parts import Part
 
 
 class Module(Part):

@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lowres_stilts.errors import PackageError
-from lowres_stilts.hub.manifest import Manifest, TaskPart
+from lowres_stilts.hub.manifest import Manifest
 from lowres_stilts.hub.tensors import read_tensors, write_tensors
+from lowres_stilts.runtime.manifest import outputs_of
 
 HEAD = "head.safetensors"
 
@@ -43,11 +44,6 @@ def trained_heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]
     }
 
 
-def outputs_of(task: TaskPart) -> int:
-    """How many scores the head of a task has."""
-    return {"qa": 2, "multiple_choice": 1}.get(task.family, len(task.labels))
-
-
 def check_outputs(folder: Path, manifest: Manifest, heads: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Whether each head has as many outputs as its task.
 
@@ -56,6 +52,6 @@ def check_outputs(folder: Path, manifest: Manifest, heads: Mapping[str, Mapping[
     """
     for task in manifest.tasks:
         outputs = heads[task.name].get("projection.bias")
-        wanted = outputs_of(task)
+        wanted = outputs_of(task.family, task.labels)
         if task.family != "mlm" and (outputs is None or outputs.shape != (wanted,)):
             raise PackageError(f"{folder}: the head of {task.name} has not {wanted} outputs")

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.composition import Composition
-from lowres_stilts.hub.parts import Part, Sha256, Size
+from lowres_stilts.hub.parts import Sha256, Size
+from lowres_stilts.parts import Part, read_part
 
 MANIFEST = "stilts.json"
 
@@ -94,17 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         PackageError: it is missing, malformed, or has unknown keys.
     """
-    path = folder / MANIFEST
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise PackageError(f"{folder}: no {MANIFEST}, so this is no adapter package") from None
-    except OSError as error:
-        raise PackageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise PackageError(f"{path}: {key}: {first['msg']}") from error
+    return read_part(folder / MANIFEST, Manifest, PackageError, "adapter package")
 
 
 def dump_manifest(manifest: Manifest) -> str:

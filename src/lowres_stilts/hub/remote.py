@@ -12,7 +12,8 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 
 from lowres_stilts.data.hub_problems import causes, is_unreachable, status_of
 from lowres_stilts.errors import LowresStiltsError, PackageError, UsageError
-from lowres_stilts.hub.checksums import can_belong, sha256_of
+from lowres_stilts.hub.checksums import can_belong
+from lowres_stilts.sums import sha256_of
 
 NAME = re.compile(r"\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", re.ASCII)
 PATIENCE = 10

@@ -22,6 +22,8 @@ class Adapter:
     """What a run needs to use an adapter."""
 
     part: AdapterPart
+    own: onnxruntime.InferenceSession | None
+    """Over its own graph, where it has one."""
     active: onnxruntime.RunOptions
     """Options of a run in which it is active."""
     weights: dict[str, NDArray[np.float16]]
@@ -30,8 +32,16 @@ class Adapter:
     """What the options and the weights point into."""
 
 
-def load_adapter(path: Path, part: AdapterPart, inputs: Inputs) -> Adapter:
-    """Reads an adapter and checks it against the graph's inputs.
+def load_adapter(
+    path: Path, part: AdapterPart, inputs: Inputs, own: onnxruntime.InferenceSession | None = None
+) -> Adapter:
+    """Reads an adapter and checks it against its graph's inputs.
+
+    Args:
+        path: its file.
+        part: what the manifest says of it.
+        inputs: of the base's graph, or of its own.
+        own: over its own graph, where it has one.
 
     Raises:
         BundleError: the file is damaged, or of an adapter for another graph.
@@ -49,7 +59,7 @@ def load_adapter(path: Path, part: AdapterPart, inputs: Inputs) -> Adapter:
         _check(path, name, value, inputs)
     options = onnxruntime.RunOptions()
     options.add_active_adapter(lora)
-    return Adapter(part, options, weights, (file, lora))
+    return Adapter(part, own, options, weights, (file, lora))
 
 
 def stacked(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[str, onnxruntime.OrtValue]:

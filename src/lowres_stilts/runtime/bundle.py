@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import BundleError, UsageError
+from lowres_stilts.runtime.adapter_folder import read_adapter_folder
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
 from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters
 from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
@@ -96,10 +97,21 @@ class Bundle:
         Raises:
             BundleError: it is damaged, or made for another base.
         """
-        adapter = load_adapter(path, part, self.network.inputs)
+        own, inputs = self.network.own_graph(part) if part.own_graph else (None, self.network.inputs)
+        adapter = load_adapter(path, part, inputs, own)
         self.network.require_fit(path, adapter, FAMILIES[part.family].head)
         with self._changing:
             self._adapters = {**self._adapters, part.name: adapter}
+
+    def load_adapter(self, folder: Path | str) -> AdapterPart:
+        """Loads an adapter that was exported into a folder of its own, and says what it is.
+
+        Raises:
+            BundleError: it is damaged, or made for another base.
+        """
+        path, part = read_adapter_folder(Path(folder), self.manifest.base)
+        self.add_adapter(path, part)
+        return part
 
     def remove_adapter(self, name: str) -> None:
         """Forgets an adapter; runs in progress keep it.

@@ -1,11 +1,13 @@
 """`bundle.json`: what a bundle holds, and how it was checked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from lowres_stilts.errors import BundleError
+from lowres_stilts.parts import Part, read_part
 
 MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
     "bundle.json",
@@ -20,12 +22,6 @@ REQUIRED = (MODEL, MIXED, BARE, WEIGHTS, TOKENIZER)
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
 Quantize = Literal["none", "int8", "uint8", "static-int8", "int4"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
-
-
-class Part(BaseModel):
-    """A part of the manifest: unknown keys are errors and values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class BasePart(Part):
@@ -59,8 +55,10 @@ class AdapterPart(Part):
     """A module with the head of one task."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
-    graph: str | None = None
-    """The file of its own graph, where it cannot be an input of the base's."""
+    own_graph: bool = False
+    """Whether it has a graph of its own, as it cannot be an input of the base's."""
+    language: str | None = None
+    """The only one that it is for, where it has a language adapter."""
     task: str
     family: FamilyName
     labels: list[str]
@@ -74,12 +72,17 @@ class AdapterPart(Part):
     @property
     def outputs(self) -> int:
         """How many scores its head has."""
-        return {"qa": 2, "multiple_choice": 1}.get(self.family, len(self.labels))
+        return outputs_of(self.family, self.labels)
 
     @property
     def file(self) -> str:
         """Where its weights are."""
         return f"{ADAPTERS}/{self.name}{SUFFIX}"
+
+    @property
+    def graph(self) -> str:
+        """Where its own graph is: beside the others, as weights must lie below a graph's folder."""
+        return f"own.{self.name}.onnx"
 
 
 class Manifest(Part):
@@ -105,23 +108,18 @@ class Manifest(Part):
         return adapters
 
 
+def outputs_of(family: str, labels: Sequence[str]) -> int:
+    """How many scores a head for a task of a family has."""
+    return {"qa": 2, "multiple_choice": 1}.get(family, len(labels))
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a bundle.
 
     Raises:
         BundleError: it is missing, malformed, or has unknown keys, or another file of every bundle is missing.
     """
-    path = folder / MANIFEST
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise BundleError(f"{folder}: no {MANIFEST}, so this is no bundle") from None
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise BundleError(f"{path}: {key}: {first['msg']}") from error
+    manifest = read_part(folder / MANIFEST, Manifest, BundleError, "bundle")
     if missing := [name for name in REQUIRED if not (folder / name).is_file()]:
         raise BundleError(f"{folder / missing[0]}: missing; get the bundle anew")
     return manifest

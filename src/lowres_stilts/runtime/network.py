@@ -1,6 +1,6 @@
 """Sequences through the base's graphs, in batches that may mix adapters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,9 @@ from lowres_stilts.errors import BundleError
 from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
-from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, BasePart, EmbeddingPart
+from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, AdapterPart, BasePart, EmbeddingPart
+from lowres_stilts.runtime.names import HIDDEN, IDS, INDEX, MASK, SEQUENCE, TOKEN, states_of
 from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs
-
-IDS, MASK, INDEX = "input_ids", "attention_mask", "adapter_index"
-HIDDEN, SEQUENCE, TOKEN = "last_hidden_state", "sequence_scores", "token_scores"
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,18 @@ class Network:
             self.inputs: Inputs = optional_inputs(self._single)
             self._outputs = {output.name for output in self._single.get_outputs()}
         self._bank: tuple[tuple[Adapter, ...], dict[str, Any]] = ((), {})
+
+    def own_graph(self, part: AdapterPart) -> tuple[onnxruntime.InferenceSession, Inputs]:
+        """An adapter's own graph, and its optional inputs.
+
+        Raises:
+            BundleError: the graph is damaged, or does not give what is asked of it.
+        """
+        session = self._session(part.graph)
+        with graph_errors(self._folder / part.graph):
+            if missing := self._outputs - {output.name for output in session.get_outputs()}:
+                raise BundleError(f"{self._folder / part.graph}: does not give {min(missing)}")
+            return session, optional_inputs(session)
 
     def require_layer(self, layer: int) -> None:
         """Whether the hidden states of a layer can be asked for.
@@ -76,7 +86,7 @@ class Network:
     def scores(self, rows: Sequence[Row], tokens: int) -> list[NDArray[np.float32]]:
         """Scores of each sequence in order: `[labels]`, or `[length, labels]` of its tokens."""
         found: list[Any] = [None] * len(rows)
-        for chosen in batches([len(row.ids) for row in rows], tokens):
+        for chosen in _batches(rows, tokens):
             part = [rows[number] for number in chosen]
             sequence, token = self._run([SEQUENCE, TOKEN], part)
             for place, (number, row) in enumerate(zip(chosen, part, strict=True)):
@@ -88,7 +98,7 @@ class Network:
         """Unit vectors `[rows, hidden]`."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
         output = self._states_of(settings.layer)
-        for chosen in batches([len(row.ids) for row in rows], tokens):
+        for chosen in _batches(rows, tokens):
             part = [rows[number] for number in chosen]
             (states,) = self._run([output], part)
             for number, row, own in zip(chosen, part, states, strict=True):
@@ -104,12 +114,7 @@ class Network:
         ids, mask = padded([row.ids for row in rows], self._base.pad_id)
         adapters = list(dict.fromkeys(row.adapter for row in rows))
         if len(adapters) == 1:
-            (adapter,) = adapters
-            session = self._single if adapter or {SEQUENCE, TOKEN} & set(outputs) else self._bare
-            options = adapter.active if adapter else None
-            with graph_errors(self._folder):
-                found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
-            return found
+            return self._run_one(outputs, ids, mask, adapters[0])
         stack, weights = self._stack(adapters)
         places = {adapter: place for place, adapter in enumerate((None, *stack))}
         index = np.array([places[row.adapter] for row in rows], np.int64)
@@ -120,6 +125,17 @@ class Network:
             mixed = session.run_with_ort_values(outputs, values | weights)
         return [value.numpy() for value in mixed]
 
+    def _run_one(
+        self, outputs: Sequence[str], ids: NDArray[np.int64], mask: NDArray[np.int64], adapter: Adapter | None
+    ) -> list[NDArray[np.float32]]:
+        session = self._single if adapter or {SEQUENCE, TOKEN} & set(outputs) else self._bare
+        if adapter is not None and adapter.own is not None:
+            session = adapter.own
+        options = adapter.active if adapter else None
+        with graph_errors(self._folder):
+            found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
+        return found
+
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
         """The stacked weights of these and maybe others; the last stack is kept for the next batch."""
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
@@ -129,7 +145,17 @@ class Network:
         return bank
 
     def _states_of(self, layer: int) -> str:
-        return HIDDEN if layer == self._base.layers else f"hidden_state_{layer}"
+        return states_of(layer, self._base.layers)
 
     def _session(self, file: str) -> onnxruntime.InferenceSession:
         return open_session(self._folder / file, threads=self._threads, providers=self._providers)
+
+
+def _batches(rows: Sequence[Row], tokens: int) -> Iterator[list[int]]:
+    """Which rows go together: those of an adapter's own graph by themselves, the others mixed."""
+    graphs: dict[int, list[int]] = {}
+    for number, row in enumerate(rows):
+        graphs.setdefault(id(row.adapter.own) if row.adapter else id(None), []).append(number)
+    for numbers in graphs.values():
+        for chosen in batches([len(rows[number].ids) for number in numbers], tokens):
+            yield [numbers[place] for place in chosen]

@@ -1,0 +1,86 @@
+"""`SHA256SUMS`: every file of a folder, and nothing else, byte for byte."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lowres_stilts.errors import LowresStiltsError
+
+SUMS = "SHA256SUMS"
+LARGEST_LIST = 1_000_000
+"""Bytes of the list."""
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def rendered(sums: Mapping[str, str]) -> str:
+    """The list, from sums by file."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The list of a kind of folder, and what is said when something is wrong."""
+
+    noun: str
+    """What the folder is: a package, a bundle."""
+    files: str
+    """A pattern of the files that it may list."""
+    error: type[LowresStiltsError]
+
+    def read(self, folder: Path) -> dict[str, str]:
+        """The listed sums by file.
+
+        Raises:
+            LowresStiltsError: of the kind's class: there is no list, or it is not as it was written.
+        """
+        path = folder / SUMS
+        try:
+            if path.is_symlink() or path.stat().st_size > LARGEST_LIST:
+                raise self.error(f"{path}: not a plain list of sums")
+            text = path.read_bytes().decode("ascii")
+        except FileNotFoundError:
+            raise self.error(f"{folder}: no {SUMS}, so this is no {self.noun}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.error(f"{path}: cannot be read") from error
+        sums = self._parsed(path, text)
+        if text != rendered(sums):
+            raise self.error(f"{path}: not as it was written; get the {self.noun} anew")
+        return sums
+
+    def require(self, folder: Path, expected: Mapping[str, str], found: Mapping[str, Path]) -> None:
+        """Whether the files found are those that are listed, and have these sums.
+
+        Raises:
+            LowresStiltsError: of the kind's class: a file is missing, changed, or not listed.
+        """
+        for name, path in found.items():
+            if name not in expected and name != SUMS:
+                raise self.error(f"{path}: not listed in {SUMS}; remove it or get the {self.noun} anew")
+        for name, digest in expected.items():
+            if name not in found:
+                raise self.error(f"{folder / name}: missing; get the {self.noun} anew")
+            if self._sum(found[name]) != digest:
+                raise self.error(f"{folder / name}: changed since it was summed; get the {self.noun} anew")
+
+    def _parsed(self, path: Path, text: str) -> dict[str, str]:
+        line_pattern = re.compile(rf"([0-9a-f]{{64}})  ({self.files})")
+        sums: dict[str, str] = {}
+        for number, line in enumerate(text.splitlines(), start=1):
+            match = line_pattern.fullmatch(line)
+            if match is None or match[2] in sums:
+                raise self.error(f"{path}:{number}: expected a SHA-256, two spaces and a file of a {self.noun}")
+            sums[match[2]] = match[1]
+        return sums
+
+    def _sum(self, path: Path) -> str:
+        try:
+            return sha256_of(path)
+        except OSError as error:
+            raise self.error(f"{path}: cannot be read: {error.strerror}") from error
