@@ -13,8 +13,7 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import Retriever, View
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.evaluation_data import evaluation_data
-from lowres_stilts.export.model import FORMS, base_model
-from lowres_stilts.export.products import Int8Products
+from lowres_stilts.export.presets import PRESETS
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import float_base, open_packages
@@ -27,13 +26,15 @@ from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import TOKENIZER, WEIGHTS
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from lowres_stilts.tasks.source import Source
-from onnx_speed import SHAPE, random_base
+from onnx_speed import int8_forms, random_base
 from report import MB, Result, data_dir
 
 ADAPTERS = Path(__file__).resolve().parents[1] / "adapters"
 PACKAGES = ("xnli-small", "panx-small", "tydiqa-small")
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "ru", "tr", "ur", "vi")
-PIECES = {"starter": 32_000, "xlmr_base": 48_000}
+PIECES = {"starter": 56_000, "xlmr_base": 80_000}
+SMALL = replace(PRESETS["server-cpu"], embeddings="int4")
+"""Storage of the bundles for ten languages."""
 PREFIX = "query: "
 """What E5 models want before a sentence."""
 
@@ -49,8 +50,7 @@ def small_bundle(folder: Path) -> Path:
     export_bundle(
         [ADAPTERS / PACKAGES[0]],
         folder,
-        quantize="int8",
-        preset="server-cpu",
+        storage=SMALL,
         words=words(),
         vocabulary=PIECES["starter"],
     )
@@ -82,8 +82,7 @@ def _xlmr_size(folder: Path) -> float:
     encoder = _xlmr()
     small = trim_encoder(encoder, choose_pieces(encoder.tokenizer, words(), PIECES["xlmr_base"]))
     weights = weights_of(small.model)
-    models = {file: base_model(SHAPE, weights, Int8Products(), form) for file, form in FORMS.items()}
-    write_models(folder, models.items(), WEIGHTS)
+    write_models(folder, int8_forms(weights, "int4"), WEIGHTS)
     small.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     return _size(folder)
 
@@ -101,8 +100,7 @@ def _losses(folder: Path, counts: dict[str, dict[str, float]] | None, examples: 
     manifest = export_bundle(
         [ADAPTERS / name for name in PACKAGES],
         folder,
-        quantize="int8",
-        preset="server-cpu",
+        storage=SMALL if counts else PRESETS["server-cpu"],
         words=counts,
         vocabulary=PIECES["starter"],
         tests=lambda task: {code: found for code, found in given(task).items() if code in wanted},

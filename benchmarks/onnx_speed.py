@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,9 +18,10 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.export.graph import Graph
+from lowres_stilts.export.int8 import OUTLIERS, Range, quantize_rows
 from lowres_stilts.export.layers import Shape
 from lowres_stilts.export.model import FORMS, base_model
-from lowres_stilts.export.products import Int8Products, quantize_rows
+from lowres_stilts.export.presets import PRESETS, products_of
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.write import write_models
 from lowres_stilts.runtime.adapters import load_adapter, stacked
@@ -68,10 +70,19 @@ def random_base() -> Any:
     return XLMRobertaModel(config, add_pooling_layer=False).eval()
 
 
+def int8_forms(weights: Any, embeddings: Any = "int8") -> Iterator[tuple[str, Any]]:
+    """The base's graphs as server-cpu has them, with as many outliers in every input as there can be."""
+    storage = replace(PRESETS["server-cpu"], embeddings=embeddings)
+    linear = {name.removesuffix(".weight"): weight for name, weight in weights.items() if weight.ndim == 2}
+    largest = {name: np.where(np.arange(weight.shape[1]) < OUTLIERS, 30, 3.0) for name, weight in linear.items()}
+    ranges = {name: Range(-ends.astype(np.float32), ends.astype(np.float32)) for name, ends in largest.items()}
+    for file, form in FORMS.items():
+        yield file, base_model(SHAPE, weights, products_of(storage, ranges), form)
+
+
 def _peers(model: Any, folder: Path) -> dict[str, Run]:
     weights = weights_of(model)
-    forms = {file: base_model(SHAPE, weights, Int8Products(), form) for file, form in FORMS.items()}
-    write_models(folder, [*forms.items(), ("floor.onnx", _floor(weights))], WEIGHTS)
+    write_models(folder, [*int8_forms(weights), ("floor.onnx", _floor(weights))], WEIGHTS)
     peers = {
         "int8": _session_run(folder / BARE, ["last_hidden_state"]),
         "int8_one_adapter": _with_adapter(folder),

@@ -10,6 +10,7 @@ from typing import Any
 
 from lowres_stilts.display import Display
 from lowres_stilts.export.bundle import export_bundle
+from lowres_stilts.export.presets import EXACT
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import load_recipe
@@ -107,7 +108,7 @@ def make_zoo(folder: Path) -> Zoo:
     }
     packages = {name: path for name, (path, _) in found.items()}
     zoo = Zoo(folder / "bundle", stacked, packages, {name: task for name, (_, task) in found.items()})
-    export_bundle(zoo.places, zoo.bundle, quantize="none", preset="exact")
+    export_bundle(zoo.places, zoo.bundle, storage=EXACT)
     return zoo
 
 

@@ -39,6 +39,7 @@ WRONG = {
 WRONG_OPTIONS = {
     "--preset phone": (2, "--preset: 'phone' is none of server-cpu,"),
     "--quantize int3": (2, "--quantize: 'int3' is none of none, int8, uint8,"),
+    "--embeddings int2": (2, "--embeddings: 'int2' is none of none, int8, int4"),
     "--languages en --text en": (2, "--text: 'en' is not of the form LANGUAGE=FILE"),
     "--languages en --text en=": (2, "--text: 'en=' is not of the form"),
     "--languages en --text sw=x.txt": (2, "--text: sw is none of --languages en"),
@@ -54,7 +55,6 @@ WRONG_OPTIONS = {
     "--merge --text en=x": (2, "--merge takes one"),
     "--merge --data {there}": (2, "--merge takes one"),
     "--merge --onto {there}": (2, "--merge takes one"),
-    "--merge --quantize static-int8": (2, "--quantize: static-int8 is for bundles only"),
     "--data {new}": (1, "no such folder"),
     "{package} --onto {there}": (2, "--onto takes one package or run"),
     "--onto {there} --quantize int8": (2, "--onto takes one package or run"),
@@ -90,7 +90,7 @@ def test_a_bundle_of_several_packages(ask, zoo, tmp_path):
         assert name in out
         assert f"torch with {name}\n" in err
     bundle = Bundle.load(tmp_path / "bundle")
-    assert (bundle.manifest.quantize, bundle.manifest.preset) == ("int8", "server-cpu")
+    assert (bundle.manifest.quantize, bundle.manifest.preset) == ("static-int8", "server-cpu")
 
 
 def test_json_and_trimming(ask, zoo, tmp_path):

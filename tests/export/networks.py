@@ -11,14 +11,14 @@ from torch import nn
 from lowres_stilts.encoder.load import Encoder, load_encoder
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.export.heads import head_inputs
+from lowres_stilts.export.int8 import Range
 from lowres_stilts.export.model import FORMS, base_model
-from lowres_stilts.export.presets import products_of
-from lowres_stilts.export.products import Range
+from lowres_stilts.export.presets import EXACT, Storage, products_of
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.write import write_models
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
 from lowres_stilts.runtime.batches import padded
-from lowres_stilts.runtime.manifest import WEIGHTS, AdapterPart, BasePart, Quantize
+from lowres_stilts.runtime.manifest import WEIGHTS, AdapterPart, BasePart
 from lowres_stilts.runtime.network import Network
 from lowres_stilts.runtime.session import CPU
 
@@ -32,12 +32,12 @@ def float32(folder: Path) -> Encoder:
 
 
 def network_of(
-    encoder: Encoder, folder: Path, quantize: Quantize = "none", ranges: Mapping[str, Range] | None = None
+    encoder: Encoder, folder: Path, storage: Storage = EXACT, ranges: Mapping[str, Range] | None = None
 ) -> Network:
     """Both forms of the graph, written to an existing folder and opened."""
     shape, weights = shape_of(encoder), weights_of(encoder.model)
     models = {
-        file: base_model(shape, weights, products_of(quantize, ranges or {}), form, LAYERS)
+        file: base_model(shape, weights, products_of(storage, ranges or {}), form, LAYERS)
         for file, form in FORMS.items()
     }
     write_models(folder, models.items(), WEIGHTS)

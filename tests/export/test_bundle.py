@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from lowres_stilts.errors import ExportError, PackageError, UsageError
 from lowres_stilts.export import assemble as exporting
@@ -14,7 +12,7 @@ from lowres_stilts.export import gate, parity
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.evaluation_data import evaluation_data
 from lowres_stilts.export.parity import largest, require, sentences
-from lowres_stilts.export.products import INT8_MAX, quantize_rows
+from lowres_stilts.export.presets import EXACT, PRESETS, Storage
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.sums import verify_sums
 from lowres_stilts.tasks.load import find_task, open_source
@@ -28,7 +26,7 @@ def cache(private_cache):
 
 
 def exported(places, output, **settings):
-    return export_bundle(places, output, **({"quantize": "none", "preset": "exact"} | settings))
+    return export_bundle(places, output, **({"storage": EXACT} | settings))
 
 
 @pytest.fixture
@@ -53,12 +51,17 @@ def test_a_run_in_nf4_with_a_module_on_some_layers(run_folder, tmp_path):
     assert bundle.predict(inputs, "small")[0].label in {"glad", "sad", "calm"}
 
 
-@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "int4"])
+@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "static-uint8", "int4"])
 def test_integer_bundles_answer_near_float32(zoo, tmp_path, quantize):
     said = []
-    manifest = exported(zoo.places, tmp_path / "bundle", quantize=quantize, preset="edge-cpu", say=said.append)
+    storage = Storage("edge-cpu", quantize, "int4" if quantize in {"int4", "static-uint8"} else "int8")
+    manifest = exported(zoo.places, tmp_path / "bundle", storage=storage, say=said.append)
     verify_sums(tmp_path / "bundle")
-    assert (manifest.quantize, manifest.preset) == (quantize, "edge-cpu")
+    assert (manifest.preset, manifest.quantize, manifest.embeddings) == (
+        "edge-cpu",
+        quantize,
+        storage.embeddings,
+    )
     assert manifest.parity["least_cosine"] > (0.95 if quantize == "int4" else 0.99)
     assert f"{quantize} graphs" in said
     exact, own = Bundle.load(zoo.bundle, threads=1), Bundle.load(tmp_path / "bundle", threads=1)
@@ -139,17 +142,17 @@ def test_scores_that_fall_are_refused_and_those_that_hold_are_noted(zoo, tmp_pat
     tests = evaluation_data(open_source(zoo.recipe.data), 12)
     only = {"mood": tests}
     asked = lambda task: only[task.name](task) if task.name in only else {}  # noqa: E731
-    manifest = exported([zoo.packages["first"]], tmp_path / "bundle", quantize="int8", tests=asked)
+    manifest = exported([zoo.packages["first"]], tmp_path / "bundle", storage=PRESETS["server-cpu"], tests=asked)
     scores = manifest.parity["scores"]
     assert set(scores["bundle"]["first"]) == set(scores["float32_torch"]["first"]) == {"en", "sw", "ur"}
     assert scores["mean_loss"] <= scores["tolerance"] == 0.5
     points = {"first": {"en": 0.0, "sw": 0.0, "ur": 0.0}}
     monkeypatch.setattr(gate, "bundle_scores", lambda *_: points["first"])
     with pytest.raises(ExportError, match=r"quantized scores are [\d.]+ points below float32 torch on average"):
-        exported([zoo.packages["first"]], tmp_path / "worse", quantize="int8", tests=asked)
+        exported([zoo.packages["first"]], tmp_path / "worse", storage=PRESETS["server-cpu"], tests=asked)
     points["first"] = {"en": float("nan"), "sw": 100.0, "ur": 100.0}
     with pytest.raises(ExportError, match="points below float32"):
-        exported([zoo.packages["first"]], tmp_path / "worse", quantize="int8", tests=asked)
+        exported([zoo.packages["first"]], tmp_path / "worse", storage=PRESETS["server-cpu"], tests=asked)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["bundle"]
 
 
@@ -240,15 +243,6 @@ def test_no_number_is_no_small_difference():
         with pytest.raises(ExportError, match="please report"):
             require("a graph", value)
     assert require("a graph", parity.LARGEST_DIFFERENCE) == 1e-4
-
-
-@given(st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1, max_size=5))
-@example([[1e-44, 0.0, 0.0]])
-def test_integers_are_within_half_a_step(rows):
-    weight = np.array(rows, np.float32)
-    integers, scales = quantize_rows(weight)
-    assert np.abs(integers).max() <= INT8_MAX
-    assert (np.abs(integers * scales[:, None] - weight) <= 0.5001 * scales[:, None] + 1e-30).all()
 
 
 def test_the_manifest_is_what_was_returned(zoo, tmp_path):

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export import merged
 from lowres_stilts.export.merged import export_merged
+from lowres_stilts.export.presets import EXACT, PRESETS
 from lowres_stilts.hub.load import load_package
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.recipe.schema import Recipe
@@ -61,7 +62,7 @@ def packages(tmp_path_factory):
 
 @pytest.mark.parametrize("task", CLASSES)
 def test_optimum_gives_the_scores_of_torch(packages, task, tmp_path):
-    export_merged(packages[task], tmp_path / "merged", quantize="none")
+    export_merged(packages[task], tmp_path / "merged", storage=EXACT)
     model = CLASSES[task].from_pretrained(tmp_path / "merged")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
     encoded = tokenizer(TEXTS, padding=True, return_tensors="pt")
@@ -84,7 +85,7 @@ def test_optimum_gives_the_scores_of_torch(packages, task, tmp_path):
 
 
 def test_integer_weights_stay_near(packages, tmp_path):
-    export_merged(packages["mood"], tmp_path / "merged", quantize="int8")
+    export_merged(packages["mood"], tmp_path / "merged", storage=PRESETS["server-cpu"])
     model = ORTModelForSequenceClassification.from_pretrained(tmp_path / "merged")
     encoded = AutoTokenizer.from_pretrained(tmp_path / "merged")(TEXTS, padding=True, return_tensors="pt")
     expected = torch_scores(packages["mood"], encoded)
@@ -95,7 +96,7 @@ def test_integer_weights_stay_near(packages, tmp_path):
 
 def test_a_model_too_large_for_one_file_keeps_its_weights_beside_it(packages, tmp_path, monkeypatch):
     monkeypatch.setattr("lowres_stilts.export.write.LARGEST_FILE", 10_000)
-    export_merged(packages["mood"], tmp_path / "merged", quantize="none")
+    export_merged(packages["mood"], tmp_path / "merged", storage=EXACT)
     assert (tmp_path / "merged" / "model.onnx_data").stat().st_size > 10_000
     model = ORTModelForSequenceClassification.from_pretrained(tmp_path / "merged")
     encoded = AutoTokenizer.from_pretrained(tmp_path / "merged")(TEXTS, padding=True, return_tensors="pt")
@@ -111,12 +112,12 @@ def test_a_graph_that_differs_from_torch_is_not_written(packages, tmp_path, monk
 
     monkeypatch.setattr(merged, "head_weights", spoiled)
     with pytest.raises(ExportError, match=r"the merged float32 graph differs from torch by 0\.001"):
-        export_merged(packages["mood"], tmp_path / "merged", quantize="none")
+        export_merged(packages["mood"], tmp_path / "merged", storage=EXACT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_task_into_a_new_folder(zoo, tmp_path):
     with pytest.raises(UsageError, match="takes a package with one task, and this has 3"):
-        export_merged(zoo.packages["first-intermediate-tags"], tmp_path / "merged", quantize="none")
+        export_merged(zoo.packages["first-intermediate-tags"], tmp_path / "merged", storage=EXACT)
     with pytest.raises(UsageError, match="is there already"):
-        export_merged(zoo.packages["first"], tmp_path, quantize="none")
+        export_merged(zoo.packages["first"], tmp_path, storage=EXACT)

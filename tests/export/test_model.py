@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.export.calibrate import Calibration
+from lowres_stilts.export.presets import Storage
 from lowres_stilts.runtime.adapters import Adapter
 from lowres_stilts.runtime.batches import padded
 from lowres_stilts.runtime.manifest import EmbeddingPart
@@ -174,10 +175,10 @@ def test_the_bare_form_is_the_single_one_without_adapters(case):
     np.testing.assert_allclose(bare[mask == 1], single[mask == 1], atol=1e-5)
 
 
-@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "int4"])
+@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "static-uint8", "int4"])
 def test_quantized_weights_stay_near_float32(roberta, quantize, tmp_path):
     ids = sequences([5, 20, 33])
-    calibration = Calibration()
+    calibration = Calibration(roberta.encoder.model)
     with calibration.watching(roberta.encoder.model):
         torch_ids = [torch.tensor([row]) for row in ids]
         for row in torch_ids:
@@ -185,7 +186,7 @@ def test_quantized_weights_stay_near_float32(roberta, quantize, tmp_path):
     assert set(calibration.ranges) == {
         name for name, layer in roberta.encoder.model.named_modules() if isinstance(layer, torch.nn.Linear)
     }
-    network = network_of(roberta.encoder, tmp_path, quantize, calibration.ranges)
+    network = network_of(roberta.encoder, tmp_path, Storage("any", quantize, "int8"), calibration.ranges)
     own = network.states([Row(row, None, "sequence") for row in ids])
     for found, expected in zip(own, torch_states(roberta.encoder, ids, {}), strict=True):
         theirs = expected[-1]

@@ -8,6 +8,7 @@ import pytest
 from lowres_stilts.errors import BundleError, ExportError, UsageError
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.onto import export_adapter
+from lowres_stilts.export.presets import EXACT
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.sums import sha256_of
 from tests.bundles import finished_packages, summed
@@ -20,7 +21,7 @@ TEXTS = ["glad sun", "the rain of tea smile sad", "cat"]
 def made(zoo, tmp_path_factory):
     """A bundle without `first`, and `first` in a folder."""
     folder = tmp_path_factory.mktemp("onto")
-    export_bundle([zoo.packages["second"]], folder / "bundle", quantize="none", preset="exact")
+    export_bundle([zoo.packages["second"]], folder / "bundle", storage=EXACT)
     export_adapter(zoo.packages["first"], folder / "bundle", folder / "first")
     return folder
 
@@ -65,7 +66,7 @@ def test_another_base_is_refused(zoo, made, tmp_path):
     _, packages = finished_packages(tmp_path / "made", other, intermediate=None, target__transfer="none")
     with pytest.raises(ExportError, match="its base is"):
         export_adapter(packages["2-target"], made / "bundle", tmp_path / "out")
-    export_bundle([packages["2-target"]], tmp_path / "bundle", quantize="none", preset="exact")
+    export_bundle([packages["2-target"]], tmp_path / "bundle", storage=EXACT)
     with pytest.raises(BundleError, match="export it for this one"):
         Bundle.load(tmp_path / "bundle", threads=1).load_adapter(made / "first")
     with pytest.raises(UsageError, match="takes a package with one adapter"):

@@ -9,6 +9,7 @@ from lowres_stilts.export import between
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.merged import export_merged
 from lowres_stilts.export.onto import export_adapter
+from lowres_stilts.export.presets import EXACT, PRESETS
 from lowres_stilts.export.scores import bundle_answers
 from lowres_stilts.runtime import Bundle
 from tests.bundles import finished_packages
@@ -49,7 +50,7 @@ def test_every_kind_passes_the_gate(case, tmp_path):
     mode, family, changes = CASES[case]
     _, packages = finished_adapters(tmp_path, mode, family=family, **changes)
     folder = packages[max(packages)]
-    manifest = export_bundle([folder], tmp_path / "bundle", quantize="none", preset="exact")
+    manifest = export_bundle([folder], tmp_path / "bundle", storage=EXACT)
     assert max(manifest.parity["float32"]["scores"].values()) < 1e-4
     assert all(part.own_graph for part in manifest.adapters)
     bundle = Bundle.load(tmp_path / "bundle", threads=1)
@@ -69,7 +70,7 @@ def test_a_bundle_of_all_kinds_answers_as_torch_does(tmp_path):
     _, dora = finished_packages(tmp_path / "dora", model, name="dora", **DORA)
     _, thin = finished_adapters(tmp_path, "stack", name="thin")
     places = [lora["2-target"], dora["2-target"], thin["2-target"]]
-    manifest = export_bundle(places, tmp_path / "bundle", quantize="none", preset="exact")
+    manifest = export_bundle(places, tmp_path / "bundle", storage=EXACT)
     assert {part.name: part.own_graph for part in manifest.adapters} == {"lora": False, "dora": True, "thin": True}
     bundle = Bundle.load(tmp_path / "bundle", threads=1)
     names = ["thin", "lora", "dora", "lora", "thin", "dora"]
@@ -87,7 +88,7 @@ def test_weights_that_graphs_share_are_written_once(tmp_path):
     sizes = []
     for places in ([lora["2-target"]], [lora["2-target"], thin["2-target"]]):
         output = tmp_path / f"bundle-{len(places)}"
-        export_bundle(places, output, quantize="int8", preset="server-cpu")
+        export_bundle(places, output, storage=PRESETS["server-cpu"])
         sizes.append((output / "weights.bin").stat().st_size)
     modules = sum(path.stat().st_size for path in thin["2-target"].rglob("*.safetensors"))
     assert sizes[0] < sizes[1] < sizes[0] + 3 * modules
@@ -97,19 +98,19 @@ def test_a_module_that_is_left_out_is_noticed(tmp_path, monkeypatch):
     _, packages = finished_adapters(tmp_path, "stack")
     monkeypatch.setattr(between.Bottlenecks, "after", between.Nothing.after)
     with pytest.raises(ExportError, match="in the float32 graph differs from torch"):
-        export_bundle([packages["2-target"]], tmp_path / "bundle", quantize="none", preset="exact")
+        export_bundle([packages["2-target"]], tmp_path / "bundle", storage=EXACT)
     assert not (tmp_path / "bundle").exists()
 
 
 def test_such_modules_merge_too_and_language_adapters_alone_have_no_head(tmp_path):
     _, packages = finished_adapters(tmp_path, "none")
-    export_merged(packages["2-target"], tmp_path / "merged", quantize="int8")
+    export_merged(packages["2-target"], tmp_path / "merged", storage=PRESETS["server-cpu"])
     assert (tmp_path / "merged" / "model.onnx").is_file()
     _, spoken = finished_adapters(tmp_path / "spoken", "languages")
     language = next(path for name, path in spoken.items() if "language" in name)
     with pytest.raises(ExportError, match="a language adapter has no head"):
-        export_bundle([language], tmp_path / "bundle", quantize="none", preset="exact")
-    export_bundle([packages["2-target"]], tmp_path / "bundle", quantize="none", preset="exact")
+        export_bundle([language], tmp_path / "bundle", storage=EXACT)
+    export_bundle([packages["2-target"]], tmp_path / "bundle", storage=EXACT)
     with pytest.raises(ExportError, match="needs a graph of its own"):
         export_adapter(packages["2-target"], tmp_path / "bundle", tmp_path / "more")
     assert not (tmp_path / "more").exists()
@@ -117,7 +118,7 @@ def test_such_modules_merge_too_and_language_adapters_alone_have_no_head(tmp_pat
 
 def test_answers_of_the_own_graph_have_the_bundles_form(tmp_path):
     _, packages = finished_adapters(tmp_path, "none")
-    export_bundle([packages["2-target"]], tmp_path / "bundle", quantize="none", preset="exact")
+    export_bundle([packages["2-target"]], tmp_path / "bundle", storage=EXACT)
     bundle = Bundle.load(tmp_path / "bundle", threads=1)
     answers = bundle_answers(bundle, bundle.adapters[0], [TextExample(text, None, None) for text in TEXTS])
     assert set(answers) <= set(bundle.adapter(bundle.adapters[0]).labels)

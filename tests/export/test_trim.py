@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lowres_stilts.errors import DataError, ExportError
 from lowres_stilts.export.bundle import export_bundle
+from lowres_stilts.export.presets import EXACT
 from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder, trim_tokenizer
 from lowres_stilts.export.words import word_counts
 from lowres_stilts.runtime import Bundle
@@ -219,9 +220,7 @@ def test_a_trimmed_bundle_answers_covered_text_alike(zoo, tmp_path, private_cach
     words = {
         "en": dict.fromkeys("glad happy smile sun sad cry rain grey calm tea sea quiet good bad".split(), 1.0)
     }
-    manifest = export_bundle(
-        zoo.places, tmp_path / "bundle", quantize="none", preset="exact", words=words, vocabulary=64
-    )
+    manifest = export_bundle(zoo.places, tmp_path / "bundle", storage=EXACT, words=words, vocabulary=64)
     assert manifest.languages == {"en": 1.0}
     whole, small = Bundle.load(zoo.bundle, threads=1), Bundle.load(tmp_path / "bundle", threads=1)
     texts = ["glad sun", "sad rain grey", "calm tea sea quiet"]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lowres_stilts.export.gate import Tests
-    from lowres_stilts.runtime.manifest import Manifest, Quantize
+    from lowres_stilts.export.presets import Storage
+    from lowres_stilts.runtime.manifest import Manifest
 
 VOCABULARY, LIMIT, TOLERANCE = 32_000, 100, 0.5
 EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
@@ -24,7 +25,12 @@ def export_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle: a folder that is not there yet.")],
     preset: Preset = "server-cpu",
     quantize: Annotated[
-        str | None, typer.Option(help="int8, uint8, static-int8, int4 or none, instead of the preset's.")
+        str | None,
+        typer.Option(help="static-int8, static-uint8, int8, uint8, int4 or none, instead of the preset's."),
+    ] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(help="int8, int4 or none, instead of the preset's; as --quantize where that is none."),
     ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Trim the vocabulary to these, with commas between.")
@@ -54,7 +60,7 @@ def export_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Exports adapters and their base to ONNX, after comparing them with torch."""
-    chosen = _quantize(quantize, preset, merge=merge)
+    storage = _storage(preset, quantize, embeddings)
     _require_partners(
         {
             "--vocabulary": (vocabulary, "--languages", languages),
@@ -74,14 +80,14 @@ def export_command(
             raise UsageError("--merge takes one package or run; not --languages, --text, --data or --onto")
         from lowres_stilts.export.merged import export_merged
 
-        export_merged(places[0], output, quantize=chosen, say=say)
+        export_merged(places[0], output, storage=storage, say=say)
         written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
         typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
     tests = _tests(data, limit or LIMIT, _listed(languages)) if data else None
     tolerated = TOLERANCE if tolerance is None else tolerance
     if onto:
-        if len(places) != 1 or text or vocabulary or quantize or (languages and not data):
+        if len(places) != 1 or text or vocabulary or quantize or embeddings or (languages and not data):
             raise UsageError("--onto takes one package or run, and of the other options only --data and its own")
         from lowres_stilts.export.onto import export_adapter
 
@@ -93,8 +99,7 @@ def export_command(
     manifest = export_bundle(
         places,
         output,
-        quantize=chosen,
-        preset=preset,
+        storage=storage,
         words=_words(languages, text or []),
         vocabulary=vocabulary or VOCABULARY,
         tests=tests,
@@ -104,18 +109,20 @@ def export_command(
     typer.echo(manifest.model_dump_json(indent=2) if as_json else _summary(output, manifest))
 
 
-def _quantize(quantize: str | None, preset: str, *, merge: bool) -> "Quantize":
-    from lowres_stilts.export.presets import PRESETS
-    from lowres_stilts.runtime.manifest import Quantize
+def _storage(preset: str, quantize: str | None, embeddings: str | None) -> "Storage":
+    """The preset's, or what was chosen in its place; `--quantize none` is about embeddings too."""
+    from lowres_stilts.export.presets import PRESETS, Storage
+    from lowres_stilts.runtime.manifest import EmbeddingStorage, Quantize
 
     if preset not in PRESETS:
         raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
-    chosen = quantize or PRESETS[preset]
-    if chosen not in get_args(Quantize):
-        raise UsageError(f"--quantize: {chosen!r} is none of {', '.join(get_args(Quantize))}")
-    if merge and chosen == "static-int8":
-        raise UsageError("--quantize: static-int8 is for bundles only; with --merge take int8")
-    return chosen  # type: ignore[return-value]
+    whole = PRESETS[preset]
+    linear = quantize or whole.quantize
+    rows = embeddings or ("none" if quantize == "none" else whole.embeddings)
+    for option, value, known in (("--quantize", linear, Quantize), ("--embeddings", rows, EmbeddingStorage)):
+        if value not in get_args(known):
+            raise UsageError(f"{option}: {value!r} is none of {', '.join(get_args(known))}")
+    return Storage(preset, linear, rows)  # type: ignore[arg-type]
 
 
 def _require_partners(options: "Mapping[str, tuple[object, str, object]]") -> None:

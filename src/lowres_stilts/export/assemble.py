@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -12,9 +13,9 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
 from lowres_stilts.export.describe import adapter_part, base_part, embedding_part, versions
 from lowres_stilts.export.inside import inside_of
+from lowres_stilts.export.int8 import Range
 from lowres_stilts.export.model import FORMS, base_model
-from lowres_stilts.export.presets import products_of
-from lowres_stilts.export.products import Range
+from lowres_stilts.export.presets import Storage, products_of
 from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sources import Item, float_base, items_of
 from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder
@@ -28,9 +29,11 @@ from lowres_stilts.runtime.manifest import (
     WEIGHTS,
     EmbeddingPart,
     Manifest,
-    Quantize,
 )
 from lowres_stilts.runtime.sums import write_sums
+
+NO_RANGES: Mapping[str, Range] = MappingProxyType({})
+NO_PARITY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,6 @@ class Material:
     items: list[Item]
     embedding: EmbeddingPart
     vocabulary: Vocabulary | None
-
-
-@dataclass(frozen=True)
-class Storage:
-    """How a bundle's weights are stored."""
-
-    quantize: Quantize
-    preset: str
-    """The name under which that was chosen."""
-    ranges: Mapping[str, Range]
-    """Of the layers' inputs, for static quantization."""
-
-
-EXACT = Storage("none", "exact", {})
 
 
 def gather(
@@ -81,10 +70,25 @@ def gather(
     return Material(smaller, encoder, base, items_of(packages), embedding_part(packages, encoder), chosen)
 
 
-def write_bundle(folder: Path, material: Material, storage: Storage, parity: Mapping[str, Any]) -> Manifest:
-    """Writes all files into an existing folder, with what is known of the bundle's parity so far."""
+def write_bundle(
+    folder: Path,
+    material: Material,
+    storage: Storage,
+    *,
+    ranges: Mapping[str, Range] = NO_RANGES,
+    parity: Mapping[str, Any] = NO_PARITY,
+) -> Manifest:
+    """Writes all files into an existing folder.
+
+    Args:
+        folder: of the bundle.
+        material: what goes into it.
+        storage: how weights are stored.
+        ranges: of the layers' inputs, for static quantization.
+        parity: what is known of it so far.
+    """
     (folder / ADAPTERS).mkdir()
-    write_models(folder, _models(material, storage), WEIGHTS)
+    write_models(folder, _models(material, storage, ranges), WEIGHTS)
     _plain(material.encoder.tokenizer).save(str(folder / TOKENIZER), pretty=False)
     manifest = _described(material, storage, parity)
     for item, part in zip(material.items, manifest.adapters, strict=True):
@@ -99,16 +103,18 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_sums(folder)
 
 
-def _models(material: Material, storage: Storage) -> Iterator[tuple[str, onnx.ModelProto]]:
+def _models(
+    material: Material, storage: Storage, ranges: Mapping[str, Range]
+) -> Iterator[tuple[str, onnx.ModelProto]]:
     """The forms of the base, and the graphs of adapters that have their own, by file."""
     shape, weights = shape_of(material.encoder), weights_of(material.encoder.model)
     layers = [material.embedding.layer]
     for file, form in FORMS.items():
-        products = products_of(storage.quantize, storage.ranges)
+        products = products_of(storage, ranges)
         yield file, base_model(shape, weights, products, form, layers)
     for item in material.items:
         if item.own_graph:
-            products = products_of(storage.quantize, storage.ranges)
+            products = products_of(storage, ranges)
             inside = inside_of(item.over(material.encoder), item.language)
             file = adapter_part(item, material.encoder).graph
             yield file, base_model(shape, inside.weights, products, "own", layers, inside.between(products))
@@ -119,6 +125,7 @@ def _described(material: Material, storage: Storage, parity: Mapping[str, Any]) 
         format=1,
         base=base_part(material.base, material.encoder),
         quantize=storage.quantize,
+        embeddings=storage.embeddings,
         preset=storage.preset,
         embedding=material.embedding,
         adapters=[adapter_part(item, material.encoder) for item in material.items],

@@ -163,4 +163,4 @@ class Bottlenecks:
         """A product of the hidden states' full width; the value of a fusion has no bias."""
         weight = self._weights[f"{path}.weight"]
         bias = self._weights.get(f"{path}.bias", np.zeros(len(weight), np.float32))
-        return self._products.linear(graph, path, x, weight, bias)
+        return self._products.linear.add(graph, path, x, weight, bias)

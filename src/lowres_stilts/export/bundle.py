@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lowres_stilts.errors import UsageError
-from lowres_stilts.export.assemble import EXACT, Storage, gather, write_bundle, write_manifest
+from lowres_stilts.export.assemble import gather, write_bundle, write_manifest
 from lowres_stilts.export.gate import Gate, Tests
+from lowres_stilts.export.presets import EXACT, Storage
 from lowres_stilts.export.sources import open_packages
 from lowres_stilts.runtime.bundle import Bundle
-from lowres_stilts.runtime.manifest import Manifest, Quantize
+from lowres_stilts.runtime.manifest import Manifest
 from lowres_stilts.storage import write_folder
 
 
@@ -17,8 +18,7 @@ def export_bundle(
     places: Sequence[Path],
     output: Path,
     *,
-    quantize: Quantize,
-    preset: str,
+    storage: Storage,
     words: Mapping[str, Mapping[str, float]] | None = None,
     vocabulary: int = 0,
     tests: Tests | None = None,
@@ -30,8 +30,7 @@ def export_bundle(
     Args:
         places: folders of packages or runs, all with the same base.
         output: the bundle's folder; it must not exist.
-        quantize: how weights are stored.
-        preset: the name under which that was chosen.
+        storage: how weights are stored.
         words: frequencies by language: the vocabulary is cut to what they need.
         vocabulary: how many pieces stay then.
         tests: gives the evaluation data of an adapter's task; without it only graphs are compared.
@@ -49,22 +48,21 @@ def export_bundle(
     packages = open_packages(places)
     say(f"base {packages[0].manifest.base.id}, {len(packages)} packages")
     material = gather(packages, words, vocabulary)
-    gate = Gate(material, tests, tolerance, calibrate=quantize == "static-int8", say=say)
-    storage = Storage(quantize, preset, gate.ranges)
+    gate = Gate(material, tests, tolerance, calibrate=storage.is_static, say=say)
     found: list[Manifest] = []
 
     def fill(folder: Path) -> None:
         say("float32 graphs against torch")
         with tempfile.TemporaryDirectory() as scratch:
-            exact = folder if quantize == "none" else Path(scratch)
-            manifest = write_bundle(exact, material, EXACT, {})
+            exact = folder if storage.is_exact else Path(scratch)
+            manifest = write_bundle(exact, material, EXACT)
             parity = gate.graphs(Bundle.load(exact))
-        if quantize != "none":
-            say(f"{quantize} graphs")
-            manifest = write_bundle(folder, material, storage, parity)
+        if not storage.is_exact:
+            say(f"{storage.quantize} graphs")
+            manifest = write_bundle(folder, material, storage, ranges=gate.ranges, parity=parity)
         bundle = Bundle.load(folder)
         parity |= gate.quantized(bundle) | gate.scores(bundle)
-        found.append(manifest.model_copy(update={"preset": preset, "parity": parity}))
+        found.append(manifest.model_copy(update={"preset": storage.preset, "parity": parity}))
         write_manifest(folder, found[0])
 
     write_folder(output, fill)

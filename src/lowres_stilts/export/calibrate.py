@@ -2,30 +2,40 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from torch import nn
 
-if TYPE_CHECKING:
-    from lowres_stilts.export.products import Range
+from lowres_stilts.export.int8 import Range
 
 PEFT_PREFIX, PEFT_SUFFIX = "base_model.model.", ".base_layer"
 """What PEFT puts around the name of a layer that it wraps."""
 
 
 class Calibration:
-    """Collects the least and largest input of every linear layer while models run."""
+    """Collects the least and largest value of every feature of linear layers' inputs while models run.
 
-    def __init__(self) -> None:
+    Args:
+        encoder: whose layers; those of modules over it have no ranges.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        self._layers = {name for name, module in encoder.named_modules() if isinstance(module, nn.Linear)}
         self.ranges: dict[str, Range] = {}
 
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
         """Collects within."""
-        linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        named = {
+            name.removeprefix(PEFT_PREFIX).removesuffix(PEFT_SUFFIX): module
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Linear)
+        }
         handles = [
-            module.register_forward_pre_hook(self._hook(name.removeprefix(PEFT_PREFIX).removesuffix(PEFT_SUFFIX)))
-            for name, module in linear.items()
+            module.register_forward_pre_hook(self._hook(name))
+            for name, module in named.items()
+            if name in self._layers
         ]
         try:
             yield
@@ -35,8 +45,10 @@ class Calibration:
 
     def _hook(self, name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def widen(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-            least, largest = self.ranges.get(name, (0.0, 0.0))
-            (x,) = inputs
-            self.ranges[name] = min(least, float(x.min())), max(largest, float(x.max()))
+            features = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
+            least, largest = features.amin(0).numpy(), features.amax(0).numpy()
+            if known := self.ranges.get(name):
+                least, largest = np.minimum(least, known.least), np.maximum(largest, known.largest)
+            self.ranges[name] = Range(least, largest)
 
         return widen

@@ -11,6 +11,7 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
 from lowres_stilts.export.assemble import Material
 from lowres_stilts.export.calibrate import Calibration
+from lowres_stilts.export.int8 import Range
 from lowres_stilts.export.parity import (
     largest_state_difference,
     least_cosine,
@@ -19,7 +20,7 @@ from lowres_stilts.export.parity import (
     score_differences,
     torch_scores,
 )
-from lowres_stilts.export.products import Floats, Range
+from lowres_stilts.export.products import Floats  # noqa: TC001 - beside what is used while running
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.load import Loaded
@@ -61,7 +62,7 @@ class Gate:
         self._say = say
         self._inputs = sample(material.encoder)
         self._tests = {item.name: _tests_of(item, tests) for item in material.items} if tests else {}
-        self._calibration = Calibration() if calibrate else None
+        self._calibration = Calibration(material.encoder.model) if calibrate else None
         self._scores: dict[str, list[Floats]] = {}
         self._points: Scores = {}
         for item in material.items:

@@ -37,6 +37,11 @@ class Graph:
             self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
 
+    def int4_constant(self, name: str, packed: NDArray[np.uint8], shape: Sequence[int]) -> str:
+        """A tensor of signed 4-bit numbers, two of which are in a byte, the first in its low half."""
+        self._constants[name] = helper.make_tensor(name, TensorProto.INT4, shape, packed.tobytes(), raw=True)
+        return name
+
     def input(self, name: str, dtype: Any, shape: Dimensions, default: NDArray[Any] | None = None) -> str:
         """What a run gives; with a default, what it may leave out."""
         self._inputs.append(helper.make_tensor_value_info(name, TYPES[np.dtype(dtype)], shape))

@@ -106,7 +106,7 @@ class EncoderGraph:
         return graph.node("Add", counted, padding)
 
     def _rows(self, path: str, table: Floats, ids: str) -> str:
-        return self._products.rows(self._graph, path, table, ids)
+        return self._products.rows.add(self._graph, path, table, ids)
 
     def _layer(self, number: int, x: str, keep: str, shape: str) -> str:
         path = f"encoder.layer.{number}"
@@ -140,7 +140,7 @@ class EncoderGraph:
     def _linear(self, path: str, x: str) -> str:
         weight = self._weight(path)
         outputs, inputs = weight.shape
-        y = self._products.linear(self._graph, path, x, weight, self._weights[f"{path}.bias"])
+        y = self._products.linear.add(self._graph, path, x, weight, self._weights[f"{path}.bias"])
         return self._sites.add(self._graph, path, x, y, inputs=inputs, outputs=outputs)
 
     def _norm(self, path: str, x: str) -> str:

@@ -10,19 +10,19 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import UsageError
 from lowres_stilts.export.adapters import head_weights
+from lowres_stilts.export.calibrate import Calibration
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.heads import fixed_heads, sequence_scores, token_scores
 from lowres_stilts.export.inside import Inside, inside_of
 from lowres_stilts.export.layers import EncoderGraph
 from lowres_stilts.export.parity import Sample, largest, require, sample, torch_scores
-from lowres_stilts.export.presets import products_of
-from lowres_stilts.export.products import Floats
+from lowres_stilts.export.presets import EXACT, Storage, products_of
+from lowres_stilts.export.products import Floats, Products
 from lowres_stilts.export.reference import shape_of
 from lowres_stilts.export.sites import NoSites
 from lowres_stilts.export.sources import Item, float_base, items_of, open_packages
 from lowres_stilts.export.write import write_model
 from lowres_stilts.runtime.batches import padded
-from lowres_stilts.runtime.manifest import Quantize
 from lowres_stilts.runtime.names import IDS, MASK
 from lowres_stilts.runtime.session import CPU, open_session
 from lowres_stilts.storage import write_folder, write_json
@@ -50,7 +50,7 @@ UNWARNED = "4.57.2"
 
 
 def export_merged(
-    place: Path, output: Path, *, quantize: Quantize, say: Callable[[str], object] = lambda _: None
+    place: Path, output: Path, *, storage: Storage, say: Callable[[str], object] = lambda _: None
 ) -> None:
     """Writes `model.onnx`, `config.json` and the tokenizer of one package or run into a new folder.
 
@@ -71,23 +71,25 @@ def export_merged(
     say(f"torch with {item.name}")
     inputs = sample(encoder)
     loaded = item.over(encoder)
-    expected = torch_scores(item, loaded, inputs)
+    calibration = Calibration(encoder.model)
+    with calibration.watching(loaded.stack.model):
+        expected = torch_scores(item, loaded, inputs)
     inside = inside_of(loaded, item.language)
 
     def fill(folder: Path) -> None:
         say("float32 graph against torch")
         path = folder / FILE
-        write_model(path, _model(item, encoder, inside, "none"))
+        write_model(path, _model(item, encoder, inside, products_of(EXACT, {})))
         require("the merged float32 graph", _difference(path, item, encoder, inputs, expected))
-        if quantize != "none":
-            say(f"{quantize} graph")
-            write_model(path, _model(item, encoder, inside, quantize))
+        if not storage.is_exact:
+            say(f"{storage.quantize} graph")
+            write_model(path, _model(item, encoder, inside, products_of(storage, calibration.ranges)))
         _write_settings(folder, item, encoder)
 
     write_folder(output, fill)
 
 
-def _model(item: Item, encoder: Encoder, inside: Inside, quantize: Quantize) -> onnx.ModelProto:
+def _model(item: Item, encoder: Encoder, inside: Inside, products: Products) -> onnx.ModelProto:
     graph, shape = Graph(), shape_of(encoder)
     choices = item.task.family == "multiple_choice"
     sizes = ["batch", "choices", "length"] if choices else ["batch", "length"]
@@ -95,7 +97,6 @@ def _model(item: Item, encoder: Encoder, inside: Inside, quantize: Quantize) -> 
     given = graph.node("Shape", ids, end=2)
     if choices:
         ids, mask = (_flat(graph, value) for value in (ids, mask))
-    products = products_of(quantize, {})
     network = EncoderGraph(graph, shape, inside.weights, products, NoSites(), inside.between(products))
     states = network.states(ids, mask, [shape.layers])
     kind = FAMILIES[item.task.family].head

@@ -7,9 +7,10 @@ from typing import Any
 
 from lowres_stilts.errors import ExportError, UsageError
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
-from lowres_stilts.export.assemble import EXACT, Material, gather, write_bundle
+from lowres_stilts.export.assemble import Material, gather, write_bundle
 from lowres_stilts.export.describe import adapter_part, base_part
 from lowres_stilts.export.gate import Gate, Tests
+from lowres_stilts.export.presets import EXACT
 from lowres_stilts.export.sources import open_packages
 from lowres_stilts.runtime.adapter_folder import DESCRIPTION, AdapterFolder
 from lowres_stilts.runtime.bundle import Bundle
@@ -55,7 +56,7 @@ def export_adapter(
     def fill(folder: Path) -> None:
         say("float32 graphs against torch")
         with tempfile.TemporaryDirectory() as scratch:
-            write_bundle(Path(scratch), material, EXACT, {})
+            write_bundle(Path(scratch), material, EXACT)
             parity = gate.graphs(Bundle.load(scratch))
         file = folder / f"{part.name}{SUFFIX}"
         write_adapter(file, adapter_inputs(material.items[0]))

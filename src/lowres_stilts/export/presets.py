@@ -1,27 +1,66 @@
 """How a bundle's weights are stored, by the machine that it is for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from lowres_stilts.export.products import FloatProducts, Int4Products, Int8Products, Products, Range
-from lowres_stilts.runtime.manifest import Quantize
+from lowres_stilts.export.int4 import Int4Linear, Int4Rows
+from lowres_stilts.export.int8 import Int8Linear, Int8Rows, Range
+from lowres_stilts.export.products import FloatLinear, FloatRows, Linear, Products, Rows
+from lowres_stilts.runtime.manifest import EmbeddingStorage, Quantize
 
-PRESETS: Mapping[str, Quantize] = MappingProxyType(
-    {"server-cpu": "int8", "edge-cpu": "uint8", "small": "int4", "exact": "none"}
+
+@dataclass(frozen=True)
+class Storage:
+    """How weights are stored."""
+
+    preset: str
+    """The name under which that was chosen."""
+    quantize: Quantize
+    """Of linear layers: `static-` ones have fixed scales for activations, others take those of each batch."""
+    embeddings: EmbeddingStorage
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is rounded."""
+        return (self.quantize, self.embeddings) == ("none", "none")
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the ranges of the layers' inputs are needed."""
+        return self.quantize.startswith("static-")
+
+
+PRESETS: Mapping[str, Storage] = MappingProxyType(
+    {
+        storage.preset: storage
+        for storage in (
+            Storage("server-cpu", "static-int8", "int8"),
+            Storage("edge-cpu", "static-uint8", "int4"),
+            Storage("small", "int4", "int4"),
+            Storage("exact", "none", "none"),
+        )
+    }
 )
-"""`server-cpu`: int8 weights, for CPUs with VNNI or AMX, and ARM; `edge-cpu`: uint8 weights, which cannot overflow
-on older x86 CPUs; `small`: 4-bit weights, slower on batches; `exact`: float32."""
+"""`server-cpu`: for CPUs with VNNI or AMX, and ARM; `edge-cpu`: uint8 weights, which cannot overflow on older x86
+CPUs, and small embeddings; `small`: 4-bit weights, slower on batches; `exact`: float32."""
+EXACT = PRESETS["exact"]
 
 
-def products_of(quantize: Quantize, ranges: Mapping[str, Range]) -> Products:
+def products_of(storage: Storage, ranges: Mapping[str, Range]) -> Products:
     """New products for one graph.
 
     Args:
-        quantize: how weights are stored; `static-int8` has fixed scales for activations too.
-        ranges: of the layers' inputs, which those come from.
+        storage: how weights are stored.
+        ranges: of the layers' inputs, for static quantization.
     """
-    if quantize == "none":
-        return FloatProducts()
-    if quantize == "int4":
-        return Int4Products()
-    return Int8Products(unsigned=quantize == "uint8", ranges=ranges if quantize == "static-int8" else {})
+    rows: dict[EmbeddingStorage, Rows] = {"none": FloatRows(), "int8": Int8Rows(), "int4": Int4Rows()}
+    return Products(_linear(storage, ranges if storage.is_static else {}), rows[storage.embeddings])
+
+
+def _linear(storage: Storage, ranges: Mapping[str, Range]) -> Linear:
+    if storage.quantize == "none":
+        return FloatLinear()
+    if storage.quantize == "int4":
+        return Int4Linear()
+    return Int8Linear(unsigned=storage.quantize.endswith("uint8"), ranges=ranges)

@@ -20,7 +20,8 @@ MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
 REQUIRED = (MODEL, MIXED, BARE, WEIGHTS, TOKENIZER)
 """Files beside the manifest, some of which are opened only when they are needed."""
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
-Quantize = Literal["none", "int8", "uint8", "static-int8", "int4"]
+Quantize = Literal["none", "int8", "uint8", "static-int8", "static-uint8", "int4"]
+EmbeddingStorage = Literal["none", "int8", "int4"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
 
 
@@ -91,6 +92,8 @@ class Manifest(Part):
     format: Literal[1]
     base: BasePart
     quantize: Quantize
+    """How the weights of linear layers are stored."""
+    embeddings: EmbeddingStorage
     preset: str
     embedding: EmbeddingPart
     adapters: list[AdapterPart]
