@@ -51,10 +51,13 @@ def test_a_run_in_nf4_with_a_module_on_some_layers(run_folder, tmp_path):
     assert bundle.predict(inputs, "small")[0].label in {"glad", "sad", "calm"}
 
 
-@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "static-uint8", "int4"])
-def test_integer_bundles_answer_near_float32(zoo, tmp_path, quantize):
+EMBEDDINGS = {"int4": "int4", "static-uint8": "int4", "float16": "float16"}
+
+
+@pytest.mark.parametrize("quantize", ["int8", "uint8", "static-int8", "static-uint8", "int4", "float16"])
+def test_rounded_bundles_answer_near_float32(zoo, tmp_path, quantize):
     said = []
-    storage = Storage("edge-cpu", quantize, "int4" if quantize in {"int4", "static-uint8"} else "int8")
+    storage = Storage("edge-cpu", quantize, EMBEDDINGS.get(quantize, "int8"))
     manifest = exported(zoo.places, tmp_path / "bundle", storage=storage, say=said.append)
     verify_sums(tmp_path / "bundle")
     assert (manifest.preset, manifest.quantize, manifest.embeddings) == (
@@ -70,7 +73,7 @@ def test_integer_bundles_answer_near_float32(zoo, tmp_path, quantize):
     for found, expected in zip(own.predict(texts, "first"), exact.predict(texts, "first"), strict=True):
         np.testing.assert_allclose(list(found.scores.values()), list(expected.scores.values()), atol=0.1)
     small = sum(path.stat().st_size for path in (tmp_path / "bundle").glob("*.bin"))
-    assert small < 0.5 * (zoo.bundle / "weights.bin").stat().st_size
+    assert small < 0.51 * (zoo.bundle / "weights.bin").stat().st_size
 
 
 def spoiled(monkeypatch, value, *, form="single", name="encoder.layer.1.output.dense.weight", at=(3, 5)):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 VOCABULARY, LIMIT, TOLERANCE = 32_000, 100, 0.5
 EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
-Preset = Annotated[str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4) or exact (float32).")]
+Preset = Annotated[
+    str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4), cuda (float16) or exact (float32).")
+]
 
 
 def export_command(
@@ -26,11 +28,11 @@ def export_command(
     preset: Preset = "server-cpu",
     quantize: Annotated[
         str | None,
-        typer.Option(help="static-int8, static-uint8, int8, uint8, int4 or none, instead of the preset's."),
+        typer.Option(help="static-int8, static-uint8, int8, uint8, int4, float16 or none, not the preset's."),
     ] = None,
     embeddings: Annotated[
         str | None,
-        typer.Option(help="int8, int4 or none, instead of the preset's; as --quantize where that is none."),
+        typer.Option(help="int8, int4, float16 or none, instead of the preset's."),
     ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Trim the vocabulary to these, with commas between.")
@@ -110,7 +112,7 @@ def export_command(
 
 
 def _storage(preset: str, quantize: str | None, embeddings: str | None) -> "Storage":
-    """The preset's, or what was chosen in its place; `--quantize none` is about embeddings too."""
+    """The preset's, or what was chosen in its place; floating-point types are those of embeddings too."""
     from lowres_stilts.export.presets import PRESETS, Storage
     from lowres_stilts.runtime.manifest import EmbeddingStorage, Quantize
 
@@ -118,7 +120,7 @@ def _storage(preset: str, quantize: str | None, embeddings: str | None) -> "Stor
         raise UsageError(f"--preset: {preset!r} is none of {', '.join(PRESETS)}")
     whole = PRESETS[preset]
     linear = quantize or whole.quantize
-    rows = embeddings or ("none" if quantize == "none" else whole.embeddings)
+    rows = embeddings or (quantize if quantize in {"none", "float16"} else whole.embeddings)
     for option, value, known in (("--quantize", linear, Quantize), ("--embeddings", rows, EmbeddingStorage)):
         if value not in get_args(known):
             raise UsageError(f"{option}: {value!r} is none of {', '.join(get_args(known))}")

@@ -20,12 +20,15 @@ TYPES = {
     np.dtype(np.uint8): TensorProto.UINT8,
 }
 Dimensions = Sequence[int | str]
+FloatType = type[np.float32] | type[np.float16]
 
 
 class Graph:
     """Nodes, constants, inputs and outputs, in the order in which they are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, floats: FloatType = np.float32) -> None:
+        """Floating-point constants and values are of this type, inputs and outputs of float32."""
+        self._floats = np.dtype(floats)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -34,6 +37,8 @@ class Graph:
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """A named tensor; the same name again is the same tensor."""
         if name not in self._constants:
+            if value.dtype == np.float32:
+                value = value.astype(self._floats)
             self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
 
@@ -46,17 +51,22 @@ class Graph:
         """What a run gives; with a default, what it may leave out."""
         self._inputs.append(helper.make_tensor_value_info(name, TYPES[np.dtype(dtype)], shape))
         if default is not None:
-            self.constant(name, default)
+            self._constants[name] = numpy_helper.from_array(default, name)
         return name
 
     def weight_input(self, name: str, shape: Dimensions, default: Sequence[int], dtype: Any) -> str:
-        """Weights that a run may leave out, as float32: given so, or as float16, in which adapters store them."""
+        """Weights that a run may leave out: given as float32, or as float16, in which adapters store them."""
         given = self.input(name, dtype, shape, np.zeros(default, dtype))
-        return given if dtype == np.float32 else self.node("Cast", given, to=TensorProto.FLOAT)
+        return given if dtype == self._floats else self.cast(given)
+
+    def cast(self, value: str) -> str:
+        """A value in the graph's floating-point type."""
+        return self.node("Cast", value, to=TYPES[self._floats])
 
     def output(self, name: str, value: str, shape: Dimensions) -> None:
         """What a run may ask for, as float32."""
-        self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
+        # What is of this type already passes as it is.
+        self._nodes.append(helper.make_node("Cast", [value], [name], name=name, to=TensorProto.FLOAT))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def nodes(self, operator: str, *inputs: str, count: int, domain: str = "", **attributes: Any) -> list[str]:

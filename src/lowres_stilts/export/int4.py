@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from lowres_stilts.export.graph import CONTRIB, Graph
 from lowres_stilts.export.int8 import SMALLEST
@@ -58,7 +57,7 @@ class Int4Rows:
             gather_axis=0,
             quantize_axis=1,
         )
-        return graph.node("Cast", chosen, to=TensorProto.FLOAT)
+        return graph.cast(chosen)
 
 
 def quantize_blocks(weight: Floats, block: int) -> tuple[NDArray[np.int8], Floats]:

@@ -90,7 +90,7 @@ def export_merged(
 
 
 def _model(item: Item, encoder: Encoder, inside: Inside, products: Products) -> onnx.ModelProto:
-    graph, shape = Graph(), shape_of(encoder)
+    graph, shape = Graph(products.floats), shape_of(encoder)
     choices = item.task.family == "multiple_choice"
     sizes = ["batch", "choices", "length"] if choices else ["batch", "length"]
     ids, mask = (graph.input(name, np.int64, sizes) for name in (IDS, MASK))

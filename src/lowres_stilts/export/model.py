@@ -44,7 +44,7 @@ def base_model(
         layers: whose hidden states can be asked for beside the last.
         between: what stands between the parts of the layers.
     """
-    graph = Graph()
+    graph = Graph(products.floats)
     ids, mask = (graph.input(name, np.int64, TOKENS) for name in (IDS, MASK))
     index = graph.input(INDEX, np.int64, ["batch"]) if form == "mixed" else None
     encoder = EncoderGraph(graph, shape, weights, products, _sites(graph, form, ids, index), between or Nothing())

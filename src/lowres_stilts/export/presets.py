@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from lowres_stilts.export.int4 import Int4Linear, Int4Rows
 from lowres_stilts.export.int8 import Int8Linear, Int8Rows, Range
 from lowres_stilts.export.products import FloatLinear, FloatRows, Linear, Products, Rows
@@ -38,12 +40,14 @@ PRESETS: Mapping[str, Storage] = MappingProxyType(
             Storage("server-cpu", "static-int8", "int8"),
             Storage("edge-cpu", "static-uint8", "int4"),
             Storage("small", "int4", "int4"),
+            Storage("cuda", "float16", "float16"),
             Storage("exact", "none", "none"),
         )
     }
 )
 """`server-cpu`: for CPUs with VNNI or AMX, and ARM; `edge-cpu`: uint8 weights, which cannot overflow on older x86
-CPUs, and small embeddings; `small`: 4-bit weights, slower on batches; `exact`: float32."""
+CPUs, and small embeddings; `small`: 4-bit weights, slower on batches; `cuda`: float16, for onnxruntime's CUDA
+provider; `exact`: float32."""
 EXACT = PRESETS["exact"]
 
 
@@ -54,12 +58,14 @@ def products_of(storage: Storage, ranges: Mapping[str, Range]) -> Products:
         storage: how weights are stored.
         ranges: of the layers' inputs, for static quantization.
     """
-    rows: dict[EmbeddingStorage, Rows] = {"none": FloatRows(), "int8": Int8Rows(), "int4": Int4Rows()}
-    return Products(_linear(storage, ranges if storage.is_static else {}), rows[storage.embeddings])
+    rows: dict[EmbeddingStorage, Rows] = {"int8": Int8Rows(), "int4": Int4Rows()}
+    linear = _linear(storage, ranges if storage.is_static else {})
+    floats = np.float16 if storage.quantize == "float16" else np.float32
+    return Products(linear, rows.get(storage.embeddings, FloatRows()), floats)
 
 
 def _linear(storage: Storage, ranges: Mapping[str, Range]) -> Linear:
-    if storage.quantize == "none":
+    if storage.quantize in {"none", "float16"}:
         return FloatLinear()
     if storage.quantize == "int4":
         return Int4Linear()

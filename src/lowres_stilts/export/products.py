@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lowres_stilts.export.graph import Graph
+from lowres_stilts.export.graph import FloatType, Graph
 
 Floats = NDArray[np.float32]
 
@@ -33,11 +33,13 @@ class Products:
 
     linear: Linear
     rows: Rows
+    floats: FloatType = np.float32
+    """Of everything that is no integer."""
 
 
 @dataclass(frozen=True)
 class FloatLinear:
-    """As torch computes it in float32."""
+    """As torch computes it, in the graph's floating-point type."""
 
     def add(self, graph: Graph, name: str, x: str, weight: Floats, bias: Floats) -> str:
         """MatMul and Add."""
@@ -47,7 +49,7 @@ class FloatLinear:
 
 @dataclass(frozen=True)
 class FloatRows:
-    """In float32."""
+    """In the graph's floating-point type."""
 
     def add(self, graph: Graph, name: str, weight: Floats, ids: str) -> str:
         """Gather."""

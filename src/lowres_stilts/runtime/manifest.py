@@ -20,8 +20,8 @@ MANIFEST, MODEL, MIXED, BARE, WEIGHTS, TOKENIZER = (
 REQUIRED = (MODEL, MIXED, BARE, WEIGHTS, TOKENIZER)
 """Files beside the manifest, some of which are opened only when they are needed."""
 ADAPTERS, SUFFIX = "adapters", ".onnx_adapter"
-Quantize = Literal["none", "int8", "uint8", "static-int8", "static-uint8", "int4"]
-EmbeddingStorage = Literal["none", "int8", "int4"]
+Quantize = Literal["none", "int8", "uint8", "static-int8", "static-uint8", "int4", "float16"]
+EmbeddingStorage = Literal["none", "int8", "int4", "float16"]
 FamilyName = Literal["classification", "multiple_choice", "tagging", "qa"]
 
 

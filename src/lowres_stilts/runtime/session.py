@@ -33,9 +33,11 @@ def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
-    # The graphs are as they should run; the next level would put Add and LayerNormalization together, into an
-    # operator that is several times slower.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    # The graphs are as CPUs should run them; the next level would put Add and LayerNormalization together, into an
+    # operator that is several times slower there.
+    levels = onnxruntime.GraphOptimizationLevel
+    on_cpu = tuple(providers) == CPU
+    options.graph_optimization_level = levels.ORT_ENABLE_BASIC if on_cpu else levels.ORT_ENABLE_ALL
     options.log_severity_level = FATAL
     with graph_errors(path):
         # The fallback would print to standard output, and take another provider than asked for.
