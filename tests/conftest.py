@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,18 @@ def private_cache(tmp_path, monkeypatch) -> Path:
     cache = tmp_path / "cache"
     monkeypatch.setenv("LOWRES_STILTS_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def write(tmp_path) -> Callable[..., Path]:
+    """Writes text or bytes into a new file."""
+
+    def write(content: str | bytes, name: str = "x.tsv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

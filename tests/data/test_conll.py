@@ -14,16 +14,6 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="x.tsv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 def test_sentences_stand_at_the_line_of_their_first_token(write):
     sentences = "\n\nx\ta\ny\tb\n\n \nz\ta"
     assert [record.line for record in read_conll(write(sentences))] == [3, 7]

@@ -1,9 +1,24 @@
-"""A Hub on this machine, and the command line that knows no other."""
+"""A finished package; a Hub on this machine, and the command line that knows no other."""
+
+import shutil
 
 import pytest
 
+from tests.hub.test_pack import finished_run
 from tests.hub_repo_server import hub_serving
 from tests.hub_shell import Shell
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return finished_run(tmp_path_factory.mktemp("run"), "xlm-roberta", "library")[1][-1]
+
+
+@pytest.fixture
+def package(sound, tmp_path):
+    return shutil.copytree(sound, tmp_path / "package")
 
 
 @pytest.fixture(scope="module")

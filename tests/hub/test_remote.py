@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -11,24 +10,11 @@ import pytest
 
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.sums import SUMS
-from tests.hub.test_pack import finished_run
 from tests.hub_repo_server import READER, WRITER
 from tests.hub_shell import environment
 from tests.project import command
 
 TENSORS = "adapter_model.safetensors"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finished_run(tmp_path_factory.mktemp("run"), "xlm-roberta", "library")[1][-1]
-
-
-@pytest.fixture
-def package(sound, tmp_path):
-    return shutil.copytree(sound, tmp_path / "package")
 
 
 def contents(folder):

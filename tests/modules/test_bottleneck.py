@@ -14,26 +14,14 @@ from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.training.optimizer import MasterAdamW
 from tests.models import write_tiny_model
+from tests.modules.states import IDS, MASK, randomize, states
 
-IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
-MASK = (IDS != 1).long()
 LAYERS, HIDDEN = 2, 64
 NARROW = 2 * HIDDEN * 16 + 16 + HIDDEN
 COUPLING = 2 * (32 * 16 + 16 + 16 * 32 + 32)
 FUSION = LAYERS * (3 * HIDDEN * HIDDEN + 2 * HIDDEN)
 BASES = ["none", "int8", "nf4"]
 EXACT = {"atol": 1e-5, "rtol": 1e-5}
-
-
-def _states(model):
-    with torch.no_grad():
-        return model(input_ids=IDS, attention_mask=MASK).last_hidden_state.float()
-
-
-def _randomize(stack, name, seed):
-    generator = torch.Generator().manual_seed(seed)
-    for value in stack.state(name).values():
-        value.copy_(torch.randn(value.shape, generator=generator).mul(0.1).to(value.dtype))
 
 
 def _load(folder, quantize, compute="float32", embeddings="int8"):
@@ -52,10 +40,10 @@ def _filled(folder, quantize="nf4", **languages):
     """A stack with a task adapter and language adapters by seed."""
     stack = AdapterStack(_load(folder, quantize))
     stack.add_bottleneck("task", kind="seq_bn", reduction=4)
-    _randomize(stack, "task", 9)
+    randomize(stack, "task", 9)
     for name, seed in languages.items():
         stack.add_language(name, reduction=4)
-        _randomize(stack, name, seed)
+        randomize(stack, name, seed)
     return stack
 
 
@@ -74,26 +62,26 @@ def encoder(request, tiny_model):
 @pytest.mark.parametrize("quantize", BASES)
 def test_nothing_active_is_the_bare_encoder(tiny_model, quantize, compute, caplog):
     encoder = _load(tiny_model, quantize, compute)
-    bare = _states(encoder.model)
+    bare = states(encoder.model)
     stack = AdapterStack(encoder)
-    torch.testing.assert_close(_states(stack.model), bare, **EXACT)
+    torch.testing.assert_close(states(stack.model), bare, **EXACT)
     stack.add_language("xx", reduction=4)
-    _randomize(stack, "xx", 0)
+    randomize(stack, "xx", 0)
     stack.activate(["xx"])
-    assert not torch.allclose(_states(stack.model), bare, atol=1e-2)
+    assert not torch.allclose(states(stack.model), bare, atol=1e-2)
     stack.activate([])
     with caplog.at_level(logging.WARNING):
-        torch.testing.assert_close(_states(stack.model), bare, **EXACT)
+        torch.testing.assert_close(states(stack.model), bare, **EXACT)
     assert not [record for record in caplog.records if record.name.startswith("adapters")]
 
 
 @pytest.mark.parametrize(("kind", "most"), [("par_bn", 1e-5), ("seq_bn", 0.05), ("double_seq_bn", 0.05)])
 def test_a_new_module_changes_little(encoder, kind, most):
-    bare = _states(encoder.model)
+    bare = states(encoder.model)
     stack = AdapterStack(encoder)
     stack.add_bottleneck("new", kind=kind, reduction=4)
     stack.activate(["new"])
-    change = (_states(stack.model) - bare).abs().max()
+    change = (states(stack.model) - bare).abs().max()
     assert change < most
     assert (change > 1e-5) == (kind != "par_bn")
 
@@ -118,7 +106,7 @@ def test_exactly_the_module_to_train_learns(tiny_model, quantize, kind, size, co
         stack.add_bottleneck("mine", kind=kind, reduction=4)
         names = ["other", "mine"]
     stack.add_bottleneck("other", kind="seq_bn", reduction=8)
-    _randomize(stack, "mine", 1)  # with zeros in the way, some gradients would be zero
+    randomize(stack, "mine", 1)  # with zeros in the way, some gradients would be zero
     stack.activate(names, train="mine")
     mine = stack.trainable("mine")
     learning = {name for name, p in stack.model.named_parameters() if p.requires_grad}
@@ -152,7 +140,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(encoder):
     assert calls == [0, 1, 1]
     stack.model.gradient_checkpointing_disable()
     stack.model.eval()
-    assert torch.equal(_states(stack.model), _states(stack.model))
+    assert torch.equal(states(stack.model), states(stack.model))
 
 
 def _train(stack, name, steps):
@@ -170,7 +158,7 @@ def _train(stack, name, steps):
         optimizer.step(step)
         losses.append(loss.item())
         stack.model.eval()
-        _states(stack.model)  # as a look at the dev set between epochs
+        states(stack.model)  # as a look at the dev set between epochs
     return losses
 
 
@@ -183,9 +171,9 @@ def test_a_task_is_learned_over_one_language_and_tested_with_another(tiny_model,
     assert losses[-1] < 0.5 * losses[0]
     assert all(torch.equal(value, below[name]) for name, value in stack.state("xx").items())
     stack.activate(["xx", "task"])
-    outputs = {"xx": _states(stack.model)}
+    outputs = {"xx": states(stack.model)}
     stack.swap("xx", "yy")
-    outputs["yy"] = _states(stack.model)
+    outputs["yy"] = states(stack.model)
     assert not torch.allclose(outputs["xx"], outputs["yy"], atol=1e-2)
     folders = {name: _written(stack, name, tmp_path) for name in ("xx", "yy", "task")}
     plain = _plain(tiny_model, quantize)
@@ -195,9 +183,9 @@ def test_a_task_is_learned_over_one_language_and_tested_with_another(tiny_model,
         again.load(name, folder)
     for language, expected in outputs.items():
         plain.set_active_adapters(Stack(language, "task"))
-        torch.testing.assert_close(_states(plain), expected, **EXACT)
+        torch.testing.assert_close(states(plain), expected, **EXACT)
         again.activate([language, "task"])
-        assert torch.equal(_states(again.model), expected)
+        assert torch.equal(states(again.model), expected)
 
 
 @pytest.mark.parametrize("compute", ["float32", "bf16"])
@@ -222,9 +210,9 @@ def test_files_are_adapterhubs_in_both_directions(tiny_model, quantize, kind, tm
     stack = AdapterStack(_load(tiny_model, quantize, embeddings="none"))
     add = {"kind": kind} if kind != "language" else {}
     (stack.add_bottleneck if add else stack.add_language)("mine", reduction=4, **add)
-    _randomize(stack, "mine", 3)
+    randomize(stack, "mine", 3)
     stack.activate(["mine"])
-    expected = _states(stack.model)
+    expected = states(stack.model)
     folder = _written(stack, "mine", tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["adapter.safetensors", "adapter_config.json"]
     config = json.loads((folder / "adapter_config.json").read_text())
@@ -241,30 +229,30 @@ def test_files_are_adapterhubs_in_both_directions(tiny_model, quantize, kind, tm
     keep_weights_unpacked(plain)
     plain.load_adapter(str(folder), use_safetensors=True, set_active=True)
     plain.eval()
-    torch.testing.assert_close(_states(plain), expected, **EXACT)
+    torch.testing.assert_close(states(plain), expected, **EXACT)
     plain.save_adapter(str(tmp_path / "plain"), "mine", use_safetensors=True)
     stack.load("again", tmp_path / "plain")
     stack.activate(["again"])
-    assert torch.equal(_states(stack.model), expected)
+    assert torch.equal(states(stack.model), expected)
 
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta-xl"])
 def test_other_families(family, tmp_path):
     folder = write_tiny_model(tmp_path / "model", family)
     encoder = _load(folder, "nf4")
-    bare = _states(encoder.model)
+    bare = states(encoder.model)
     stack = AdapterStack(encoder)
-    torch.testing.assert_close(_states(stack.model), bare, **EXACT)
+    torch.testing.assert_close(states(stack.model), bare, **EXACT)
     stack.add_language("xx", reduction=4)
     outputs = []
     for kind in ("seq_bn", "double_seq_bn", "par_bn"):
         stack.add_bottleneck(kind, kind=kind, reduction=4)
-        _randomize(stack, kind, 5)
+        randomize(stack, kind, 5)
         stack.activate(["xx", kind], train=kind)
         losses = _train(stack, kind, 20)
         assert losses[-1] < losses[0]
         stack.activate(["xx", kind])
-        outputs.append(_states(stack.model))
+        outputs.append(states(stack.model))
         again = AdapterStack(_load(folder, "nf4"))
         for name in ("xx", kind):
             target = tmp_path / f"{kind}-of-{name}"
@@ -272,12 +260,12 @@ def test_other_families(family, tmp_path):
             stack.write(name, target)
             again.load(name, target)
         again.activate(["xx", kind])
-        assert torch.equal(_states(again.model), outputs[-1])
+        assert torch.equal(states(again.model), outputs[-1])
     assert not torch.allclose(outputs[0], outputs[2], atol=1e-3)
     stack.average("mean", ["xx"])
     assert set(stack.state("mean")) == {key.replace(".xx.", ".mean.") for key in stack.state("xx")}
     stack.activate([])
-    torch.testing.assert_close(_states(stack.model), bare, **EXACT)
+    torch.testing.assert_close(states(stack.model), bare, **EXACT)
 
 
 def test_modules_may_be_called_like_layers(tiny_model, tmp_path):
@@ -285,14 +273,14 @@ def test_modules_may_be_called_like_layers(tiny_model, tmp_path):
     stack = AdapterStack(_load(tiny_model, "nf4"))
     for seed, name in enumerate(names):
         stack.add_bottleneck(name, kind="double_seq_bn", reduction=4)
-        _randomize(stack, name, seed)
+        randomize(stack, name, seed)
     for name in names:
         folder = _written(stack, name, tmp_path)
         stack.activate([name], train=name)
         assert len(load_file(folder / "adapter.safetensors")) == len(stack.trainable(name)) == 2 * LAYERS * 4
         plain = _plain(tiny_model, "nf4")
         plain.load_adapter(str(folder), use_safetensors=True, set_active=True)
-        torch.testing.assert_close(_states(plain), _states(stack.model), **EXACT)
+        torch.testing.assert_close(states(plain), states(stack.model), **EXACT)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a,b", "train", "keys", "adapters", "layer_text_task_adapters"])
@@ -305,7 +293,7 @@ def test_averages(encoder):
     stack = AdapterStack(encoder)
     for seed, name in enumerate(["a", "b"]):
         stack.add_language(name, reduction=4)
-        _randomize(stack, name, seed)
+        randomize(stack, name, seed)
     stack.average("mean", ["a", "b"])
     stack.average("more", ["a", "b"], [3, 1])
     for key, value in stack.state("a").items():
@@ -330,7 +318,7 @@ def test_a_fusion_learns_is_written_and_is_adapterhubs(tiny_model, quantize, tmp
     stack = _filled(tiny_model, quantize, xx=1)
     for seed, name in enumerate(["a", "b", "c"]):
         stack.add_bottleneck(name, kind="seq_bn", reduction=2 + seed)
-        _randomize(stack, name, seed)
+        randomize(stack, name, seed)
     stack.add_fusion("fused", ["a", "b"])
     stack.add_fusion("fused_more", ["a", "b", "c"])  # AdapterHub took it for a part of the other
     stack.activate(["xx", "fused", "task"], train="fused")
@@ -341,7 +329,7 @@ def test_a_fusion_learns_is_written_and_is_adapterhubs(tiny_model, quantize, tmp
     assert losses[-1] < 0.8 * losses[0]
     assert all(p.grad is None for p in stack.trainable("fused").values())
     stack.activate(["xx", "fused", "task"])
-    expected = _states(stack.model)
+    expected = states(stack.model)
     folders = {name: _written(stack, name, tmp_path) for name in ("xx", "task", "a", "b", "fused")}
     files = ["adapter_fusion_config.json", "model_adapter_fusion.safetensors"]
     assert sorted(path.name for path in folders["fused"].iterdir()) == files
@@ -355,13 +343,13 @@ def test_a_fusion_learns_is_written_and_is_adapterhubs(tiny_model, quantize, tmp
             plain.load_adapter(str(folder), use_safetensors=True)
     plain.load_adapter_fusion(str(folders["fused"]), use_safetensors=True)
     plain.set_active_adapters(Stack("xx", Fuse("a", "b", name="fused"), "task"))
-    torch.testing.assert_close(_states(plain), expected, **EXACT)
+    torch.testing.assert_close(states(plain), expected, **EXACT)
     again.activate(["xx", "fused", "task"])
-    assert torch.equal(_states(again.model), expected)
+    assert torch.equal(states(again.model), expected)
     plain.save_adapter_fusion(str(tmp_path / "plain"), "fused", use_safetensors=True)
     again.load("other", tmp_path / "plain")
     again.activate(["xx", "other", "task"])
-    assert torch.equal(_states(again.model), expected)
+    assert torch.equal(states(again.model), expected)
 
 
 def test_what_cannot_be_fused_is_refused(tiny_model):
@@ -375,7 +363,7 @@ def test_what_cannot_be_fused_is_refused(tiny_model):
         with pytest.raises(TrainingError, match=message):
             stack.add_fusion("fused", names)
     stack.activate(["xx", "task"])
-    _states(stack.model)
+    states(stack.model)
 
 
 def test_the_coupling_is_inverted(tiny_model):
@@ -441,14 +429,14 @@ DAMAGES = {
 @pytest.mark.parametrize("problem", DAMAGES)
 def test_what_cannot_be_loaded_is_refused_and_leaves_no_trace(tiny_model, problem, tmp_path):
     stack = _filled(tiny_model)
-    before = _states(stack.model)
+    before = states(stack.model)
     folder = _written(stack, "task", tmp_path)
     DAMAGES[problem](folder)
     with pytest.raises(TrainingError, match=f"cannot be loaded: .*{problem}") as caught:
         stack.load("again", folder)
     assert "\n" not in str(caught.value)
     assert not stack.state("again")
-    torch.testing.assert_close(_states(stack.model), before)
+    torch.testing.assert_close(states(stack.model), before)
     stack.add_bottleneck("again", kind="par_bn", reduction=4)
 
 

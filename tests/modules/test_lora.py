@@ -9,21 +9,9 @@ from safetensors.torch import load_file
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.lora import ModuleStack
+from tests.modules.states import IDS, MASK, randomize, states
 
-IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
-MASK = (IDS != 1).long()
 LAYERS, LINEAR_PER_LAYER = 2, 6
-
-
-def _states(model):
-    with torch.no_grad():
-        return model(input_ids=IDS, attention_mask=MASK).last_hidden_state.float()
-
-
-def _randomize(stack, name, seed):
-    generator = torch.Generator().manual_seed(seed)
-    for value in stack.state(name).values():
-        value.copy_(torch.randn(value.shape, generator=generator).mul(0.1).to(value.dtype))
 
 
 @pytest.fixture(params=["none", "int8", "nf4"])
@@ -32,23 +20,23 @@ def encoder(request, tiny_model):
 
 
 def test_a_new_module_changes_nothing(encoder):
-    before = _states(encoder.model)
+    before = states(encoder.model)
     stack = ModuleStack(encoder)
     stack.add_lora("new", rank=4, alpha=8, targets="all-linear")
     stack.activate(["new"])
-    torch.testing.assert_close(_states(stack.model), before, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(states(stack.model), before, atol=1e-5, rtol=1e-5)
 
 
 def test_stacked_modules_are_summed_and_none_is_the_bare_encoder(encoder):
-    bare = _states(encoder.model)
+    bare = states(encoder.model)
     stack = ModuleStack(encoder)
     for seed, name in enumerate(["first", "second"]):
         stack.add_lora(name, rank=4, alpha=8, targets="all-linear")
-        _randomize(stack, name, seed)
+        randomize(stack, name, seed)
     outputs = {}
     for names in ([], ["first"], ["second"], ["first", "second"]):
         stack.activate(names)
-        outputs[tuple(names)] = _states(stack.model)
+        outputs[tuple(names)] = states(stack.model)
     torch.testing.assert_close(outputs[()], bare, atol=1e-5, rtol=1e-5)
     distinct = [outputs[key] for key in outputs]
     assert all(not torch.allclose(a, b, atol=1e-3) for i, a in enumerate(distinct) for b in distinct[:i])
@@ -72,7 +60,7 @@ def test_what_is_written_loads_in_plain_peft_with_the_same_outputs(tiny_model, t
     encoder = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
     stack = ModuleStack(encoder)
     stack.add_lora("mine", rank=4, alpha=8, targets="all-linear")
-    _randomize(stack, "mine", 3)
+    randomize(stack, "mine", 3)
     stack.activate(["mine"])
     stack.write("mine", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
@@ -81,20 +69,20 @@ def test_what_is_written_loads_in_plain_peft_with_the_same_outputs(tiny_model, t
     assert len(load_file(tmp_path / "adapter_model.safetensors")) == 2 * LINEAR_PER_LAYER * LAYERS
     plain_base = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
     plain = PeftModel.from_pretrained(plain_base.model, tmp_path).eval()
-    torch.testing.assert_close(_states(plain), _states(stack.model))
+    torch.testing.assert_close(states(plain), states(stack.model))
 
 
 def test_what_plain_peft_wrote_loads_with_the_same_outputs(encoder, tmp_path):
     config = LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", init_lora_weights=False, use_rslora=True)
     plain = get_peft_model(encoder.model, config, autocast_adapter_dtype=False)
-    expected = _states(plain.eval())
+    expected = states(plain.eval())
     plain.save_pretrained(tmp_path)
     bare = plain.unload()
     stack = ModuleStack(replace(encoder, model=bare))
-    before = _states(stack.model)
+    before = states(stack.model)
     stack.load("theirs", tmp_path)
     stack.activate(["theirs"])
-    torch.testing.assert_close(_states(stack.model), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(states(stack.model), expected, atol=1e-5, rtol=1e-5)
     assert (before - expected).abs().max() > 1e-3
 
 
@@ -102,7 +90,7 @@ def test_what_plain_peft_wrote_loads_with_the_same_outputs(encoder, tmp_path):
 def test_what_is_written_loads_again(encoder, others, tmp_path):
     stack = ModuleStack(encoder)
     stack.add_lora("mine", rank=4, alpha=8, targets="attention")
-    _randomize(stack, "mine", 3)
+    randomize(stack, "mine", 3)
     stack.write("mine", tmp_path)
     expected = {name: value.clone() for name, value in stack.state("mine").items()}
     fresh = stack
@@ -129,13 +117,13 @@ def test_a_module_may_be_called_like_a_layer(encoder, tmp_path):
 
 
 def test_loftq_starts_nearer_to_the_unquantized_encoder(tiny_model):
-    exact = _states(load_encoder(str(tiny_model), quantize="none", compute="float32", device="cpu").model)
+    exact = states(load_encoder(str(tiny_model), quantize="none", compute="float32", device="cpu").model)
     encoder = load_encoder(str(tiny_model), quantize="nf4", compute="float32", device="cpu")
-    before = (_states(encoder.model) - exact).norm()
+    before = (states(encoder.model) - exact).norm()
     stack = ModuleStack(encoder)
     stack.add_lora("new", rank=16, alpha=8, targets="all-linear", init="loftq")
     stack.activate(["new"])
-    assert (_states(stack.model) - exact).norm() < 0.8 * before
+    assert (states(stack.model) - exact).norm() < 0.8 * before
     with pytest.raises(TrainingError, match="loftq makes up for NF4"):
         ModuleStack(load_encoder(str(tiny_model), quantize="int8", device="cpu")).add_lora(
             "new", rank=2, alpha=4, targets="all-linear", init="loftq"
