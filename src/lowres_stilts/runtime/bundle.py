@@ -184,9 +184,7 @@ class Bundle:
         rows = self.prepare_texts(texts, adapter)
         return self.network.embeddings(rows, self.manifest.embedding, tokens_per_batch)
 
-    def prepare_texts(
-        self, texts: Sequence[str], adapter: Name | None = None, *, cut: bool = True
-    ) -> list[Row]:
+    def prepare_texts(self, texts: Sequence[str], adapter: Name | None = None, *, cut: bool = True) -> list[Row]:
         """The sequences of `embed`, for a caller who makes batches of its own with `network.embeddings`.
 
         Raises:

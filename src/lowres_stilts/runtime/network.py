@@ -111,14 +111,20 @@ class Network:
 
     def embeddings(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
         """Unit vectors `[rows, hidden]`."""
+        found = self.pooled(rows, settings, tokens)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = found / np.maximum(lengths, 1e-12)
+        return unit
+
+    def pooled(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
+        """Vectors `[rows, hidden]` as long as they come."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
         output = self._states_of(settings.layer)
         for chosen in _batches(rows, tokens):
             part = [rows[number] for number in chosen]
             (states,) = self._run([output], part)
             for number, row, own in zip(chosen, part, states, strict=True):
-                vector = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
-                found[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+                found[number] = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
         return found
 
     def states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
@@ -152,7 +158,7 @@ class Network:
         return found
 
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
-        """The stacked weights of these and of others used lately, as making a stack takes longer than a small run."""
+        """The stacked weights of these and of others used lately; making a stack takes longer than a small run."""
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
         if not set(wanted) <= set(bank[0]):
@@ -164,9 +170,7 @@ class Network:
         return states_of(layer, self._base.layers)
 
     def _session(self, file: str) -> onnxruntime.InferenceSession:
-        return open_session(
-            self._folder / file, threads=self._threads, providers=self._providers, spin=self._spin
-        )
+        return open_session(self._folder / file, threads=self._threads, providers=self._providers, spin=self._spin)
 
 
 def _batches(rows: Sequence[Row], tokens: int) -> Iterator[list[int]]:
