@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.exceptions import HTTPException
 
 from lowres_stilts import __version__
 from lowres_stilts.serving import pages, routes_admin, routes_observe, routes_openai, routes_tasks, routes_tei
@@ -13,13 +12,13 @@ from lowres_stilts.serving.envelope import Envelope
 from lowres_stilts.serving.keys import KeyRing
 from lowres_stilts.serving.life import life
 from lowres_stilts.serving.metrics import Metrics
-from lowres_stilts.serving.problems import Refusal
+from lowres_stilts.serving.problems import NOT_FOUND, Refusal
 from lowres_stilts.serving.protocol import LimitedProtocol
 from lowres_stilts.serving.service import Service
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.tracing import OpenTelemetry
 
-MESSAGES = {404: "there is no such page", 405: "this page takes another method"}
+MESSAGES = {NOT_FOUND: "there is no such page", 405: "this page takes another method"}
 
 
 def application() -> Envelope:
@@ -49,7 +48,7 @@ def create_app(settings: Settings) -> Envelope:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={404: _http_error, 405: _http_error},
     )
     admin = [routes_admin.routes] if admin_keys else []
     _include(app, *admin)
@@ -79,7 +78,7 @@ def _include(app: FastAPI, *more: Any) -> None:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """What Starlette refuses by itself: no such page, or not with this method."""
-    assert isinstance(error, HTTPException)  # noqa: S101 it is registered for these
-    response = Refusal(error.status_code, MESSAGES.get(error.status_code, error.detail)).response()
-    response.headers.update(error.headers or {})
+    status = int(getattr(error, "status_code", NOT_FOUND))
+    response = Refusal(status, MESSAGES[status]).response()
+    response.headers.update(getattr(error, "headers", None) or {})
     return response

@@ -1,10 +1,10 @@
 """From the bytes of a body to what a route takes, with one line for what is wrong."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from lowres_stilts.serving.problems import BAD, UNPROCESSABLE, Refusal
 
@@ -29,7 +29,7 @@ def parsed(body: bytes, kind: TypeAdapter[Any]) -> Any:
     raise Refusal(UNPROCESSABLE, described(details))
 
 
-def described(details: list[ErrorDetails]) -> str:
+def described(details: Sequence[Mapping[str, Any]]) -> str:
     """The error that got furthest into the body, in one line."""
     deepest = max(details, key=lambda one: (len(_place(one)), not one["type"].endswith("_type")))
     place, message = _place(deepest), deepest["msg"].removeprefix("Value error, ")
@@ -38,7 +38,7 @@ def described(details: list[ErrorDetails]) -> str:
     return f"{'.'.join(map(str, place))}: {message}" if place else message
 
 
-def _place(detail: ErrorDetails) -> list[str | int]:
+def _place(detail: Mapping[str, Any]) -> list[str | int]:
     return [part for part in detail["loc"] if isinstance(part, int) or (KEY.fullmatch(part) and part not in KINDS)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
-from starlette.responses import Response
+from fastapi import Response
 
 BAD, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_LARGE = 400, 401, 403, 404, 413
 UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 422, 429, 500, 503

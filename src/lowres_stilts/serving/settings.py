@@ -84,9 +84,9 @@ class Settings(Part):
     """A file of keys for the admin routes; without it, there are none."""
     open_metrics: bool = True
     """Whether `/metrics` is there without a key."""
-    cors_origins: list[str] = []
+    cors_origins: tuple[str, ...] = ()
     """Origins whose pages may ask; none by default."""
-    trusted_proxies: list[str] = ["127.0.0.1", "::1"]
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """Addresses whose X-Forwarded-For names the client."""
     log_requests: bool = True
     """One line for each."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import orjson
 
-from lowres_stilts.errors import LowresStiltsError
-from lowres_stilts.runtime.manifest import SUFFIX
+from lowres_stilts.errors import BundleError, LowresStiltsError
+from lowres_stilts.runtime import Bundle
+from lowres_stilts.runtime.adapters import LARGEST
+from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
 from lowres_stilts.serving.catalog import Catalog, Shelf
 from lowres_stilts.storage import write_text
 
@@ -114,8 +118,23 @@ def adapter_name(folder: Path) -> str | None:
 
 
 def _load(shelf: Shelf, name: str, path: Path) -> None:
-    shelf.learn(name, partial(shelf.bundle.load_adapter, path))
+    shelf.learn(name, partial(_load_copy, shelf.bundle, path))
     shelf.load(name)
+
+
+def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
+    """Loads a copy, as whoever writes over the files of a mapped adapter would change what it answers."""
+    with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as own:
+        copy = Path(own) / folder.name
+        try:
+            size = sum(path.lstat().st_size for path in folder.iterdir())
+            if size > LARGEST:
+                raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
+            shutil.copytree(folder, copy, symlinks=True)
+        except (OSError, shutil.Error) as error:
+            raise BundleError(f"{folder}: cannot be read") from error
+        # What is mapped stays when its folder is gone.
+        return bundle.load_adapter(copy)
 
 
 def _fingerprint(folder: Path) -> Fingerprint:
