@@ -2,6 +2,7 @@
 
 import mimetypes
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,6 +12,14 @@ from lowres_stilts.serving.routing import json, router
 
 FOLDER = Path(__file__).parent / "playground"
 INDEX = "index.html"
+PAGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/html": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+        }
+    }
+}
 
 
 def pages(folder: Path = FOLDER) -> APIRouter:
@@ -22,9 +31,9 @@ def pages(folder: Path = FOLDER) -> APIRouter:
     }
     routes = router()
 
-    @routes.get("/", include_in_schema=False)
+    @routes.get("/", tags=["service"], response_class=Response, responses=PAGE)
     async def page(request: Request) -> Response:
-        """The page, or where to look where there is none."""
+        """The playground, or where to look where there is none."""
         if INDEX not in files:
             return json({"service": "lowres-stilts", "version": __version__, "openapi": "/openapi.json"})
         return _file(*files[INDEX])

@@ -32,7 +32,7 @@ async def embeddings(body: OpenAIEmbeddingsRequest, request: Request) -> Respons
     texts = [body.input] if isinstance(body.input, str) else body.input
     note = note_of(request)
     service = service_of(request)
-    name = named(request, body.target)
+    name = named(request, body.names)
     target = await service.open.catalog.encoder(name)
     hidden = target.bundle.manifest.base.hidden
     if body.dimensions is not None and body.dimensions != hidden:

@@ -42,7 +42,7 @@ async def token_classification(body: TaggingRequest, request: Request) -> Respon
     words = [words_in(text) for text in texts]
     inputs = [[text[a:b] for a, b in places] for text, places in zip(texts, words, strict=True) if places]
     _, found = await service_of(request).answer(
-        note_of(request), named(request, body.target), "tagging", inputs, texts
+        note_of(request), named(request, body.names), "tagging", inputs, texts
     )
     tagged = iter([item.decode(scores) for item, scores in found])
     replies: list[list[dict[str, Any]]] = []
@@ -66,7 +66,7 @@ async def question_answering(body: QuestionRequest, request: Request) -> Respons
     batch = body.inputs if isinstance(body.inputs, list) else [body.inputs]
     inputs = [(one.question, one.context) for one in batch]
     texts = [text for pair in inputs for text in pair]
-    _, found = await service_of(request).answer(note_of(request), named(request, body.target), "qa", inputs, texts)
+    _, found = await service_of(request).answer(note_of(request), named(request, body.names), "qa", inputs, texts)
     count = (body.parameters.top_k if body.parameters else None) or 1
     replies: list[Any] = []
     for item, scores in found:
@@ -90,7 +90,7 @@ async def text_classification(body: ClassificationRequest, request: Request) -> 
     inputs: list[Any] = [_pair(item) for item in batch]
     texts = [text for item in inputs for text in ([item] if isinstance(item, str) else item)]
     target, found = await service_of(request).answer(
-        note_of(request), named(request, body.target), "classification", inputs, texts
+        note_of(request), named(request, body.names), "classification", inputs, texts
     )
     names = target.adapter.part.labels if target.adapter else []
     parameters = body.parameters
@@ -112,7 +112,7 @@ async def multiple_choice(body: ChoiceRequest, request: Request) -> Response:
     inputs = [(one.prompt, one.choices) for one in batch]
     texts = [text for one in batch for text in (one.prompt, *one.choices)]
     _, found = await service_of(request).answer(
-        note_of(request), named(request, body.target), "multiple_choice", inputs, texts
+        note_of(request), named(request, body.names), "multiple_choice", inputs, texts
     )
     replies = []
     for (item, scores), one in zip(found, batch, strict=True):

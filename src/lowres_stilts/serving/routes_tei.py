@@ -54,7 +54,7 @@ async def predict(body: PredictRequest, request: Request) -> Response:
     texts = [text for item in batch for text in ([item] if isinstance(item, str) else item)]
     target, found = await service_of(request).answer(
         note_of(request),
-        named(request, body.target),
+        named(request, body.names),
         "classification",
         inputs,
         texts,
@@ -76,7 +76,7 @@ async def predict(body: PredictRequest, request: Request) -> Response:
 async def rerank(body: RerankRequest, request: Request) -> Response:
     """The texts that are most like the query first, by the cosine of their vectors."""
     _, found = await service_of(request).embed(
-        note_of(request), named(request, body.target), [body.query, *body.texts], truncate=bool(body.truncate)
+        note_of(request), named(request, body.names), [body.query, *body.texts], truncate=bool(body.truncate)
     )
     vectors = unit(found)
     scores = (vectors[1:] @ vectors[0]).tolist()
@@ -97,6 +97,6 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 async def _vectors(body: EmbedRequest, request: Request) -> NDArray[np.float32]:
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     _, found = await service_of(request).embed(
-        note_of(request), named(request, body.target), texts, truncate=bool(body.truncate)
+        note_of(request), named(request, body.names), texts, truncate=bool(body.truncate)
     )
     return found if body.normalize is False else unit(found)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from lowres_stilts.errors import LowresStiltsError, TooLongError, UsageError
 from lowres_stilts.serving.bodies import parsed
-from lowres_stilts.serving.problems import FAILED, TOO_LARGE, UNPROCESSABLE, Refusal
+from lowres_stilts.serving.problems import FAILED, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import ErrorReply
 from lowres_stilts.serving.service import Note, Service
 
@@ -107,16 +107,15 @@ def note_of(request: Request) -> Note:
     return note
 
 
-def named(request: Request, target: str | None) -> str | None:
+def named(request: Request, in_body: set[str]) -> str | None:
     """The adapter that a request names, in its body or its query.
 
     Raises:
         Refusal: it names two.
     """
-    in_query = request.query_params.getlist("adapter")
-    names = {*in_query, *([] if target is None else [target])}
+    names = {*request.query_params.getlist("adapter"), *in_body}
     if len(names) > 1:
-        raise Refusal(UNPROCESSABLE, "adapter: the body and the query name different ones")
+        raise Refusal(NOT_FOUND, "model and adapter mean the same, but this request names several")
     return next(iter(names), None)
 
 

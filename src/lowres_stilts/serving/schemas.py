@@ -1,8 +1,8 @@
 """The bodies of requests, as the OpenAPI document shows them: unknown keys and wrong types are refused."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 NAME = "An adapter or a bundle, as GET /info lists them; `model` and `adapter` mean the same."
 Text = Annotated[str, Field(min_length=1)]
@@ -34,15 +34,9 @@ class Asked(BaseModel):
     adapter: Name = None
 
     @property
-    def target(self) -> str | None:
-        """The name that was given."""
-        return self.adapter if self.model is None else self.model
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Self:
-        if self.model is not None and self.adapter is not None and self.model != self.adapter:
-            raise ValueError("model and adapter mean the same; name one of them")
-        return self
+    def names(self) -> set[str]:
+        """What is named, once."""
+        return {name for name in (self.model, self.adapter) if name is not None}
 
 
 class EmbedRequest(Asked):
