@@ -1,7 +1,5 @@
 """The application: its routes and what is around them."""
 
-from typing import Any
-
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -12,13 +10,11 @@ from lowres_stilts.serving.envelope import Envelope
 from lowres_stilts.serving.keys import KeyRing
 from lowres_stilts.serving.life import life
 from lowres_stilts.serving.metrics import Metrics
-from lowres_stilts.serving.problems import NOT_FOUND, Refusal
+from lowres_stilts.serving.problems import NOT_ALLOWED, NOT_FOUND, Refusal
 from lowres_stilts.serving.protocol import LimitedProtocol
 from lowres_stilts.serving.service import Service
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.tracing import OpenTelemetry
-
-MESSAGES = {NOT_FOUND: "there is no such page", 405: "this page takes another method"}
 
 
 def application() -> Envelope:
@@ -48,10 +44,9 @@ def create_app(settings: Settings) -> Envelope:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        exception_handlers={404: _http_error, 405: _http_error},
+        exception_handlers={NOT_FOUND: _not_there, NOT_ALLOWED: _not_there},
     )
-    admin = [routes_admin.routes] if admin_keys else []
-    _include(app, *admin)
+    _add_routes(app, is_admin=admin_keys is not None)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -65,20 +60,27 @@ def create_app(settings: Settings) -> Envelope:
     return Envelope(app, service, keys, admin_keys, tracing)  # type: ignore[arg-type]
 
 
-def _include(app: FastAPI, *more: Any) -> None:
-    app.include_router(routes_tei.routes)
-    app.include_router(routes_tasks.routes)
-    app.include_router(routes_openai.embeddings_routes)
-    app.include_router(routes_openai.models_routes)
-    app.include_router(routes_observe.routes)
-    for routes in more:
-        app.include_router(routes)
-    app.include_router(pages.pages())
+def _add_routes(app: FastAPI, *, is_admin: bool) -> None:
+    groups = [
+        routes_tei.routes,
+        routes_tasks.routes,
+        routes_openai.embeddings_routes,
+        routes_openai.models_routes,
+        routes_observe.routes,
+        *([routes_admin.routes] if is_admin else []),
+        pages.pages(),
+    ]
+    # They are complete: `include_router` would only look through every group at every request.
+    app.router.routes.extend(route for group in groups for route in group.routes)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    """What Starlette refuses by itself: no such page, or not with this method."""
-    status = int(getattr(error, "status_code", NOT_FOUND))
-    response = Refusal(status, MESSAGES[status]).response()
-    response.headers.update(getattr(error, "headers", None) or {})
+async def _not_there(request: Request, error: Exception) -> Response:
+    """There is no such page, or not with this method."""
+    path = request.scope["path"]
+    routes = request.app.routes
+    methods = {method for route in routes if route.path == path for method in route.methods}
+    if int(getattr(error, "status_code", NOT_FOUND)) == NOT_FOUND:
+        return Refusal(NOT_FOUND, "there is no such page").response()
+    response = Refusal(NOT_ALLOWED, "this page takes another method").response()
+    response.headers["Allow"] = ", ".join(sorted(methods)) or getattr(error, "headers", {}).get("Allow", "")
     return response

@@ -8,13 +8,13 @@ import orjson
 from fastapi import Response
 
 BAD, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_LARGE = 400, 401, 403, 404, 413
-UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 422, 429, 500, 503
+NOT_ALLOWED, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 405, 422, 429, 500, 503
 KINDS = {
     BAD: "Validation",
     UNAUTHORIZED: "Unauthorized",
     FORBIDDEN: "Unauthorized",
     NOT_FOUND: "NotFound",
-    405: "NotAllowed",
+    NOT_ALLOWED: "NotAllowed",
     408: "Timeout",
     409: "Conflict",
     TOO_LARGE: "Validation",

@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 NAME = "An adapter or a bundle, as GET /info lists them; `model` and `adapter` mean the same."
 Text = Annotated[str, Field(min_length=1)]
 Texts = Text | Annotated[list[Text], Field(min_length=1)]
 Flag = bool | None
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 3.0 is a 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 Name = Annotated[str, Field(min_length=1, max_length=300, description=NAME)] | None
 SENTENCE = "Angela Merkel alizaliwa Hamburg."
 MOST_ANSWERS = 20
@@ -99,7 +107,7 @@ class OpenAIEmbeddingsRequest(Asked):
     input: Texts
     encoding_format: Literal["float", "base64"] | None = "float"
     """`base64` is little-endian float32."""
-    dimensions: int | None = None
+    dimensions: Annotated[int, WHOLE] | None = None
     """Nothing but the model's own width is accepted."""
     user: str | None = None
     truncate: Flag = False
@@ -142,7 +150,7 @@ class QuestionParameters(BaseModel):
 
     model_config = shown()
 
-    top_k: Annotated[int, Field(ge=1, le=MOST_ANSWERS)] | None = None
+    top_k: Annotated[int, Field(ge=1, le=MOST_ANSWERS), WHOLE] | None = None
     """With more than one, a question is answered with a list, best first."""
 
 
@@ -176,7 +184,7 @@ class ClassificationParameters(BaseModel):
 
     model_config = shown()
 
-    top_k: Annotated[int, Field(ge=1)] | None = None
+    top_k: Annotated[int, Field(ge=1), WHOLE] | None = None
     """How many labels, best first; all where it is not given."""
     function_to_apply: Literal["softmax", "none"] | None = "softmax"
 
