@@ -40,3 +40,8 @@ def plain_bundle(zoo, tmp_path_factory):
 def plain(plain_bundle):
     with service(plain_bundle) as running:
         yield running
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"

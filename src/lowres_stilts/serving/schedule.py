@@ -8,6 +8,8 @@ from typing import Any
 
 AHEAD = 128
 """Sequences that are looked at for one batch."""
+OVERTAKING = 4
+"""Batches in which a client's newer sequences may run before its oldest one, which fits worse."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +39,8 @@ class Schedule:
         self._least_fill = least_fill
         self._waiting: dict[str, deque[Piece]] = {}
         self._had: dict[str, float] = {}
+        self._away: dict[str, float] = {}
+        self._overtaken: dict[str, int] = {}
         self._floor = 0.0
 
     def __len__(self) -> int:
@@ -46,8 +50,8 @@ class Schedule:
         """Puts sequences at the end of a client's own queue."""
         if client not in self._waiting:
             self._waiting[client] = deque()
-            # Whoever was away has no credit for that time.
-            self._had[client] = self._floor
+            # Whoever was away has no credit for that time, and no less than it had.
+            self._had[client] = max(self._floor, self._away.pop(client, 0.0))
         self._waiting[client].extend(pieces)
 
     def take(self, is_wanted: Callable[[Piece], bool]) -> list[Piece]:
@@ -59,9 +63,10 @@ class Schedule:
         seen = self._ahead(is_wanted)
         if not seen:
             return []
-        alike = [place for place, (_, piece) in enumerate(seen) if piece.group == seen[0][1].group]
+        alike = [place for place in self._may_run(seen) if seen[place][1].group == seen[0][1].group]
         lengths = [seen[place][1].length for place in alike]
         chosen = {alike[place] for place in fitting(lengths, self._tokens, self._least_fill)}
+        self._count_overtaken(seen, chosen)
         for place in reversed(range(len(seen))):
             client, piece = seen[place]
             if place in chosen:
@@ -70,6 +75,31 @@ class Schedule:
                 self._waiting[client].appendleft(piece)
         self._forget_idle()
         return [seen[place][1] for place in sorted(chosen)]
+
+    def _may_run(self, seen: Sequence[tuple[str, Piece]]) -> list[int]:
+        """Leaves out what would overtake its own client's oldest sequence once more than it may.
+
+        Such a client gets nothing, so it soon is the one that has had least, and its oldest sequence runs.
+        """
+        blocked: set[str] = set()
+        found = []
+        for place, (client, _) in enumerate(seen):
+            if client not in blocked:
+                found.append(place)
+            if self._overtaken.get(client, 0) >= OVERTAKING:
+                blocked.add(client)
+        return found
+
+    def _count_overtaken(self, seen: Sequence[tuple[str, Piece]], chosen: set[int]) -> None:
+        oldest: dict[str, bool] = {}
+        for place, (client, _) in enumerate(seen):
+            if client not in oldest:
+                oldest[client] = place in chosen
+                if place in chosen:
+                    self._overtaken.pop(client, None)
+            elif place in chosen and not oldest[client]:
+                self._overtaken[client] = self._overtaken.get(client, 0) + 1
+                oldest[client] = True  # once for each batch
 
     def _ahead(self, is_wanted: Callable[[Piece], bool]) -> list[tuple[str, Piece]]:
         """The first sequences in the order of fairness, taken out of their queues."""
@@ -91,8 +121,11 @@ class Schedule:
         return seen
 
     def _forget_idle(self) -> None:
+        self._away = {client: had for client, had in self._away.items() if had > self._floor}
         for client in [client for client, queue in self._waiting.items() if not queue]:
-            del self._waiting[client], self._had[client]
+            del self._waiting[client]
+            self._away[client] = self._had.pop(client)
+            self._overtaken.pop(client, None)
 
 
 def fitting(lengths: Sequence[int], tokens: int, least_fill: float) -> set[int]:
