@@ -8,6 +8,8 @@ from typing import Any
 
 AHEAD = 128
 """Sequences that are looked at for one batch."""
+REMEMBERED = 4096
+"""Clients without waiting sequences, of whom it is known what they had."""
 OVERTAKING = 4
 """Batches in which a client's newer sequences may run before its oldest one, which fits worse."""
 
@@ -121,6 +123,8 @@ class Schedule:
         return seen
 
     def _forget_idle(self) -> None:
+        if len(self._away) > REMEMBERED or not any(self._waiting.values()):
+            self._away.clear()
         self._away = {client: had for client, had in self._away.items() if had > self._floor}
         for client in [client for client, queue in self._waiting.items() if not queue]:
             del self._waiting[client]
