@@ -70,6 +70,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         if head > self.limits.header_bytes:
             self._end(431, f"the head of a request may have {self.limits.header_bytes} bytes")
+        if self.parser.should_upgrade():
+            # The parser would take the body for another protocol's.
+            self._end(400, "this service speaks HTTP/1.1 alone: send no Upgrade header")
         if not self._ended:
             super().on_headers_complete()
 
