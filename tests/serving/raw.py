@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 PATIENCE = 30
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @contextmanager
@@ -24,14 +25,14 @@ def request(body: bytes, path: str = "/embed", method: str = "POST", **headers: 
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and JSON of the next answer."""
+    """Status, headers and JSON of the next answer that is a final one."""
     data = b""
-    while b"\r\n\r\n" not in data:
+    while b"\r\n\r\n" not in data.removeprefix(CONTINUE):
         chunk = connection.recv(65536)
         if not chunk:
             raise ConnectionResetError(data)
         data += chunk
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, body = data.removeprefix(CONTINUE).partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):

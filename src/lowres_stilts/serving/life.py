@@ -25,6 +25,8 @@ START_FAILED = 3
 """Exit code of a worker that is not to be started again; uvicorn's."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TICK = 0.02
+SIGN_OF_LIFE = 0.5
+"""Seconds."""
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +76,8 @@ def _give_up(service: Service, error: Exception) -> None:
         logger.error("the bundles cannot be opened", exc_info=error)
     if service.settings.workers > 1:
         logger.error("the bundles cannot be opened", extra={"reason": str(error)})
+        # A parent that is waiting for a sign of life just now is to get it: it waits long for those of the dead.
+        time.sleep(SIGN_OF_LIFE)
         os._exit(START_FAILED)
     signal.raise_signal(signal.SIGTERM)
 

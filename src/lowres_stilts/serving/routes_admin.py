@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from lowres_stilts.errors import BundleError, LowresStiltsError
+from lowres_stilts.errors import BundleError, LowresStiltsError, UsageError
 from lowres_stilts.serving.catalog import Catalog, Shelf
 from lowres_stilts.serving.problems import NOT_FOUND, UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import AdapterState, AdapterStates, Unloaded
@@ -87,7 +87,8 @@ async def _fetched(service: Service, wanted: HubAdapter) -> str:
     try:
         name = await fetch_adapter(wanted.repo, wanted.revision, place)
     except LowresStiltsError as error:
-        raise Refusal(HUB_FAILED, _without_folder(error)) from error
+        status = UNPROCESSABLE if isinstance(error, UsageError) else HUB_FAILED
+        raise Refusal(status, _without_folder(error)) from error
     await service.open.watch.look()
     return catalog.public_name(bundle, name)
 

@@ -29,7 +29,7 @@ from lowres_stilts.serving.settings import VARIABLE, Settings
 APPLICATION = "lowres_stilts.serving.app:application"
 AFTER_DRAIN = 5
 """Seconds for connections to close once all requests are answered."""
-SLOWEST_START = 60
+SLOWEST_START = 15
 """Seconds that a worker may not answer its parent."""
 BACKLOG = 2048
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def server_config(settings: Settings, app: Any) -> uvicorn.Config:
         loop="uvloop",
         ws="none",
         lifespan="on",
-        log_config=None,
+        log_config=log_config(),
         access_log=False,
         server_header=False,
         proxy_headers=True,
