@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lowres_stilts.serving.keys import add_key
+from tests.serving.service import service
+
 CONFIG = """
 [checks.positive_data_acceptance]
 # What a schema cannot say: too many tokens, and more than fits.
@@ -63,6 +66,16 @@ def exercise_file(url: str, folder: Path) -> None:
         cwd=folder,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_keys_and_admin_routes_too(plain_bundle, tmp_path):
+    key = add_key(tmp_path / "keys.yaml", "alice")
+    keys = str(tmp_path / "keys.yaml")
+    with service(plain_bundle, keys=keys, admin_keys=keys) as running:
+        more = ["--header", f"Authorization: Bearer {key}", "--exclude-checks=positive_data_acceptance"]
+        assert exercise(running.url, tmp_path, 40, *more) >= 500
+        assert not [line for line in running.lines() if line["level"] == "error"]
 
 
 @pytest.mark.slow

@@ -50,7 +50,8 @@ def test_without_a_key(locked, path):
 def test_what_is_for_everybody(locked):
     for path in ("/health", "/", "/openapi.json"):
         assert locked.get(path).status_code == 200
-    assert locked.post("/embed", {"inputs": "a"}).status_code == 401
+    for path in ("/embed", "/"):
+        assert locked.post(path, {"inputs": "a"}).status_code == 401
 
 
 def test_with_a_key(locked, keys):

@@ -9,7 +9,8 @@ from lowres_stilts.serving.routing import json
 from lowres_stilts.serving.service import Service
 
 DESCRIPTION = "Labels, tags, answers and vectors from one multilingual encoder and many adapters."
-OPEN = {"/health", "/metrics"}
+OPEN = {("/health", "get"), ("/", "get")}
+METRICS = ("/metrics", "get")
 BEARER = {"type": "http", "scheme": "bearer", "description": "Where the operator has given out keys."}
 
 
@@ -43,12 +44,13 @@ class Document:
         self._name_widths(schemas["OpenAIEmbeddingsRequest"]["properties"]["dimensions"])
         document["components"]["securitySchemes"] = {"key": BEARER}
         for path, operations in document["paths"].items():
-            for operation in operations.values():
-                self._complete(path, operation)
+            for method, operation in operations.items():
+                self._complete(path, method, operation)
         return document
 
-    def _complete(self, path: str, operation: dict[str, Any]) -> None:
-        is_open = path in OPEN if self._has_keys else not path.startswith("/admin/")
+    def _complete(self, path: str, method: str, operation: dict[str, Any]) -> None:
+        public = OPEN | ({METRICS} if self._service.settings.open_metrics else set())
+        is_open = (path, method) in public if self._has_keys else not path.startswith("/admin/")
         operation["security"] = [] if is_open else [{"key": []}]
         responses = operation["responses"]
         if operation["security"] == []:

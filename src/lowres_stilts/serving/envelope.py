@@ -23,7 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ALWAYS = ("/health", "/metrics")
 """Answered while loading and ending as well."""
-PUBLIC = ("/", "/health", "/openapi.json")
+PUBLIC = ("/health", "/openapi.json")
 """For everybody, with keys too; and the files of the page."""
 PAGES, ADMIN = "/playground/", "/admin/"
 SAFE = [
@@ -69,7 +69,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_added(scope["path"], note.request_id)]
+                message["headers"] = [*message["headers"], *_added(_is_page(scope), note.request_id)]
             await send(message)
 
         facts: dict[str, Any] = {"method": note.method}
@@ -87,9 +87,9 @@ class Envelope:
         ring: KeyRing | None = None
         try:
             body = await read_body(scope, receive, self.service.settings.limits)
-            if path not in ALWAYS and path != "/" and not path.startswith(PAGES):
+            if path not in ALWAYS and not _is_page(scope):
                 self.service.require_ready()
-            ring = None if scope["method"] == "OPTIONS" else self._ring(path)
+            ring = None if scope["method"] == "OPTIONS" else self._ring(scope)
             if ring is not None:
                 key = ring.owner(_header(scope["headers"], b"authorization"))
                 note.client = f"key:{key.name}"
@@ -108,18 +108,18 @@ class Envelope:
                 ring.leave(key)
         return None
 
-    def _ring(self, path: str) -> KeyRing | None:
-        """Whose keys a path needs.
+    def _ring(self, scope: Scope) -> KeyRing | None:
+        """Whose keys a request needs.
 
         Raises:
-            Refusal: it is an admin path, and nobody is an admin.
+            Refusal: it is for an admin, and nobody is one.
         """
+        path = scope["path"]
         if path.startswith(ADMIN):
             if self._admin_keys is None:
                 raise Refusal(NOT_FOUND, "there is no such page")
             return self._admin_keys
-        is_public = path in PUBLIC or path.startswith(PAGES)
-        if is_public or (path == "/metrics" and self.service.settings.open_metrics):
+        if path in PUBLIC or _is_page(scope) or (path == "/metrics" and self.service.settings.open_metrics):
             return None
         return self._keys
 
@@ -197,7 +197,12 @@ def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
     return any(key in {b"content-length", b"transfer-encoding"} for key, _ in headers)
 
 
-def _added(path: str, request_id: str) -> list[tuple[bytes, bytes]]:
-    is_page = path == "/" or path.startswith(PAGES)
+def _is_page(scope: Scope) -> bool:
+    """Whether it is the playground: at `/` there is a route of the service too."""
+    is_root = scope["path"] == "/" and scope["method"] in {"GET", "HEAD"}
+    return is_root or scope["path"].startswith(PAGES)
+
+
+def _added(is_page: bool, request_id: str) -> list[tuple[bytes, bytes]]:
     stored = [] if is_page else [(b"cache-control", b"no-store")]
     return [(b"x-request-id", request_id.encode()), *SAFE, OWN if is_page else NOTHING, *stored]

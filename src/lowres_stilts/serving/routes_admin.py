@@ -12,6 +12,7 @@ from lowres_stilts.serving.schemas import HubAdapter, KnownAdapter
 from lowres_stilts.serving.service import Service
 
 routes = router(*OF_BODIES, 403, 409, 424)
+NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 FORBIDDEN, CONFLICT, HUB_FAILED = 403, 409, 424
 
 
@@ -47,7 +48,9 @@ async def load_adapter(body: KnownAdapter | HubAdapter, request: Request) -> Res
     return json(_state(opened.catalog, bundle, opened.catalog.public_name(bundle, own)))
 
 
-@routes.delete("/admin/adapters/{name:path}", tags=["admin"], response_model=Unloaded)
+@routes.delete(
+    "/admin/adapters/{name:path}", tags=["admin"], response_model=Unloaded, openapi_extra={"parameters": [NAME]}
+)
 async def unload_adapter(request: Request) -> Response:
     """Unloads an adapter; requests in flight keep it, and new ones are 404 until it is loaded again."""
     opened = service_of(request).open
