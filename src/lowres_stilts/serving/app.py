@@ -12,6 +12,7 @@ from lowres_stilts.serving.life import life
 from lowres_stilts.serving.metrics import Metrics
 from lowres_stilts.serving.problems import NOT_ALLOWED, NOT_FOUND, Refusal
 from lowres_stilts.serving.protocol import LimitedProtocol
+from lowres_stilts.serving.routing import Handler, JsonRoute
 from lowres_stilts.serving.service import Service
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.tracing import OpenTelemetry
@@ -57,7 +58,8 @@ def create_app(settings: Settings) -> Envelope:
         )
     document = Document(app, service, has_keys=keys is not None)
     app.add_api_route("/openapi.json", document.answer, include_in_schema=False)
-    return Envelope(app, service, keys, admin_keys, tracing)  # type: ignore[arg-type]
+    direct = {} if settings.cors_origins else _direct(app)
+    return Envelope(app, service, keys, admin_keys, tracing, direct)  # type: ignore[arg-type]
 
 
 def _add_routes(app: FastAPI, *, is_admin: bool) -> None:
@@ -72,6 +74,16 @@ def _add_routes(app: FastAPI, *, is_admin: bool) -> None:
     ]
     # They are complete: `include_router` would only look through every group at every request.
     app.router.routes.extend(route for group in groups for route in group.routes)
+
+
+def _direct(app: FastAPI) -> dict[tuple[str, str], Handler]:
+    """What answers each method and path, where the path has no parameters."""
+    return {
+        (method, route.path): route.get_route_handler()
+        for route in app.routes
+        if isinstance(route, JsonRoute) and "{" not in route.path
+        for method in route.methods or ()
+    }
 
 
 async def _not_there(request: Request, error: Exception) -> Response:
