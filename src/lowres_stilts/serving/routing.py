@@ -154,8 +154,9 @@ async def _cancelled_when_alone(request: Request) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if not gone:
+        if not gone or own is None:
             raise
+        own.uncancel()
         raise Refusal(499, "the client hung up", kind="Cancelled") from None
     finally:
         watcher.cancel()
