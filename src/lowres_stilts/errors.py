@@ -13,6 +13,10 @@ class UsageError(LowresStiltsError):
     exit_code = 2
 
 
+class TooLongError(UsageError):
+    """A text has more tokens than an encoder takes, and may not be cut."""
+
+
 class RecipeError(UsageError):
     """A recipe has a wrong key or value."""
 
@@ -35,6 +39,10 @@ class TrainingError(LowresStiltsError):
 
 class BundleError(LowresStiltsError):
     """An exported bundle is damaged, unsafe, or cannot be used here."""
+
+
+class ServiceError(LowresStiltsError):
+    """The service cannot start."""
 
 
 class PackageError(LowresStiltsError):

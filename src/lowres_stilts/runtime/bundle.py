@@ -20,10 +20,12 @@ from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
 from lowres_stilts.runtime.session import CPU
 from lowres_stilts.runtime.sums import verify_sums
-from lowres_stilts.text.encode import encode_texts
+from lowres_stilts.text.encode import encode_texts, require_whole
 
 TOKENS_PER_BATCH = 4096
-Names = str | Sequence[str]
+Name = str | Adapter
+"""Of an adapter, or one that was loaded: it can be used even after it was removed."""
+Names = Name | Sequence[Name]
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,16 @@ class Bundle:
         self._encoding = threading.Lock()
 
     @classmethod
-    def load(cls, path: Path | str, *, threads: int | None = None, providers: Sequence[str] = CPU) -> Self:
+    def load(
+        cls, path: Path | str, *, threads: int | None = None, providers: Sequence[str] = CPU, spin: bool = True
+    ) -> Self:
         """Opens a bundle with all its adapters.
 
         Args:
             path: the bundle's folder.
             threads: how many work on one run; as many as this process has cores where it is not given.
             providers: onnxruntime's execution providers, the preferred one first.
+            spin: whether waiting threads keep their cores busy: faster alone, slower beside other work.
 
         Raises:
             BundleError: it is damaged or unsafe, or its files contradict each other.
@@ -66,7 +71,7 @@ class Bundle:
             raise BundleError(f"{folder}: no such folder")
         verify_sums(folder)
         manifest = read_manifest(folder)
-        network = Network(folder, manifest.base, threads=threads, providers=providers)
+        network = Network(folder, manifest.base, threads=threads, providers=providers, spin=spin)
         network.require_layer(manifest.embedding.layer)
         bundle = cls(folder, manifest, network, _tokenizer(folder / TOKENIZER))
         for part in manifest.adapters:
@@ -120,8 +125,9 @@ class Bundle:
             UsageError: there is none of this name.
         """
         with self._changing:
-            self._find(name)
+            removed = self._find(name)
             self._adapters = {key: value for key, value in self._adapters.items() if key != name}
+        self.network.forget(removed)
 
     def predict(
         self, inputs: Sequence[Any], adapter: Names, *, tokens_per_batch: int = TOKENS_PER_BATCH
@@ -141,15 +147,17 @@ class Bundle:
         scores = iter(self.network.scores([row for item in prepared for row in item.rows], tokens_per_batch))
         return [item.decode([next(scores) for _ in item.rows]) for item in prepared]
 
-    def prepare(self, inputs: Sequence[Any], adapter: Names) -> list[Prepared]:
+    def prepare(self, inputs: Sequence[Any], adapter: Names, *, cut: bool = True) -> list[Prepared]:
         """The sequences of `predict`, for a caller who makes batches of its own with `network.scores`.
 
         Args:
             inputs: as those of `predict`.
             adapter: one for all inputs, or one for each.
+            cut: whether texts that are too long to be classified are cut, as in training.
 
         Raises:
             UsageError: there is no such adapter, or an input has another form.
+            TooLongError: a text would be cut and may not be.
         """
         _require_several(inputs)
         adapters = [self._find(name) for name in _each(adapter, len(inputs))]
@@ -161,7 +169,7 @@ class Bundle:
                 [Row(ids, own, family.head) for ids in parts.ids], partial(family.decode, own.part, item, parts)
             )
             for own, family, item, parts in zip(
-                adapters, families, given, self._encoded(adapters, given), strict=True
+                adapters, families, given, self._encoded(adapters, given, cut=cut), strict=True
             )
         ]
 
@@ -176,11 +184,12 @@ class Bundle:
         rows = self.prepare_texts(texts, adapter)
         return self.network.embeddings(rows, self.manifest.embedding, tokens_per_batch)
 
-    def prepare_texts(self, texts: Sequence[str], adapter: str | None = None) -> list[Row]:
+    def prepare_texts(self, texts: Sequence[str], adapter: Name | None = None, *, cut: bool = True) -> list[Row]:
         """The sequences of `embed`, for a caller who makes batches of its own with `network.embeddings`.
 
         Raises:
             UsageError: there is no such adapter, or something is no text.
+            TooLongError: a text is too long and may not be cut.
         """
         _require_several(texts)
         if not all(isinstance(text, str) for text in texts):
@@ -191,23 +200,27 @@ class Bundle:
         with self._encoding:
             pairs = [(settings.prefix + text, None) for text in texts]
             ids = encode_texts(self._tokenizer, pairs, settings.max_length)
+            if not cut:
+                require_whole(self._tokenizer, pairs, ids, settings.max_length)
         return [Row(row, own, "sequence") for row in ids]
 
-    def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any]) -> list[Encoded]:
+    def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any], *, cut: bool) -> list[Encoded]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""
         found: list[Encoded | None] = [None] * len(given)
-        for name in dict.fromkeys(own.part.name for own in adapters):
-            chosen = [number for number, own in enumerate(adapters) if own.part.name == name]
-            part = adapters[chosen[0]].part
+        for adapter in dict.fromkeys(adapters):
+            chosen = [number for number, own in enumerate(adapters) if own is adapter]
+            part, inputs = adapter.part, [given[number] for number in chosen]
             with self._encoding:
-                encoded = FAMILIES[part.family].encode(
-                    self._tokenizer, [given[number] for number in chosen], part.max_length
-                )
+                encoded = FAMILIES[part.family].encode(self._tokenizer, inputs, part.max_length)
+                if not cut and part.family == "classification":
+                    require_whole(self._tokenizer, inputs, [item.ids[0] for item in encoded], part.max_length)
             for number, item in zip(chosen, encoded, strict=True):
                 found[number] = item
         return [item for item in found if item is not None]
 
-    def _find(self, name: str) -> Adapter:
+    def _find(self, name: Name) -> Adapter:
+        if isinstance(name, Adapter):
+            return name
         if name not in self._adapters:
             raise UsageError(f"adapter {name!r} is not loaded; there are {', '.join(self._adapters) or 'none'}")
         return self._adapters[name]
@@ -218,8 +231,8 @@ def _require_several(inputs: Sequence[Any]) -> None:
         raise UsageError("expected a list of inputs, found one text")
 
 
-def _each(adapter: Names, count: int) -> Sequence[str]:
-    names = [adapter] * count if isinstance(adapter, str) else adapter
+def _each(adapter: Names, count: int) -> Sequence[Name]:
+    names = [adapter] * count if isinstance(adapter, str | Adapter) else adapter
     if len(names) != count:
         raise UsageError(f"{len(names)} adapters for {count} inputs: give one for all, or one for each")
     return names

@@ -1,7 +1,7 @@
 """From what a caller gives to token ids, and from scores to answers, by family of tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -145,12 +145,18 @@ class QuestionAnswering:
         """The best span; none where that is better and the task knows it."""
         _, context = given
         spans, null = best_spans(context, list(zip(encoded.offsets, scores, strict=True)))
-        known = [span.score for span in spans] + ([null] if part.no_answer else [])
-        if not spans or (part.no_answer and null > spans[0].score):
-            return Answer("", 0, 0, float(softmax(np.array(known))[-1]) if known else 0.0)
-        best = spans[0]
-        share = float(softmax(np.array(known))[0])
-        return Answer(context[best.start : best.end], best.start, best.end, share)
+        scored = [(span.score, span.start, span.end) for span in spans]
+        if part.no_answer:
+            # Before equal ones, a span is preferred to no answer, which is the last of them here.
+            scored = sorted([*scored, (null, 0, 0)], key=lambda item: -item[0])
+        if not scored:
+            return Answer("", 0, 0, 0.0)
+        shares = softmax(np.array([score for score, _, _ in scored])).tolist()
+        best, *others = (
+            Answer(context[start:end], start, end, share)
+            for (_, start, end), share in zip(scored, shares, strict=True)
+        )
+        return replace(best, others=tuple(others))
 
 
 FAMILIES: dict[FamilyName, Family] = {

@@ -18,6 +18,9 @@ from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, AdapterPart, Base
 from lowres_stilts.runtime.names import HIDDEN, IDS, INDEX, MASK, SEQUENCE, TOKEN, states_of
 from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs
 
+STACKED = 16
+"""Adapters that stay stacked for the next batch."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -31,11 +34,14 @@ class Row:
 class Network:
     """The base in its forms: one adapter for a batch, one for each of its rows, or none."""
 
-    def __init__(self, folder: Path, base: BasePart, *, threads: int | None, providers: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, base: BasePart, *, threads: int | None, providers: Sequence[str], spin: bool = True
+    ) -> None:
         self._folder = folder
         self._base = base
         self._threads = threads
         self._providers = providers
+        self._spin = spin
         self._single = self._session(MODEL)
         with graph_errors(folder / MODEL):
             self.inputs: Inputs = optional_inputs(self._single)
@@ -83,6 +89,15 @@ class Network:
         """Opened when it is needed first."""
         return self._session(BARE)
 
+    def open_all(self) -> None:
+        """Opens the forms that are otherwise opened when they are needed first."""
+        _ = self._mixed, self._bare
+
+    def forget(self, adapter: Adapter) -> None:
+        """Lets go of a removed adapter's weights; runs in progress keep them."""
+        if adapter in self._bank[0]:
+            self._bank = ((), {})
+
     def scores(self, rows: Sequence[Row], tokens: int) -> list[NDArray[np.float32]]:
         """Scores of each sequence in order: `[labels]`, or `[length, labels]` of its tokens."""
         found: list[Any] = [None] * len(rows)
@@ -96,14 +111,20 @@ class Network:
 
     def embeddings(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
         """Unit vectors `[rows, hidden]`."""
+        found = self.pooled(rows, settings, tokens)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = found / np.maximum(lengths, 1e-12)
+        return unit
+
+    def pooled(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
+        """Vectors `[rows, hidden]` as long as they come."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
         output = self._states_of(settings.layer)
         for chosen in _batches(rows, tokens):
             part = [rows[number] for number in chosen]
             (states,) = self._run([output], part)
             for number, row, own in zip(chosen, part, states, strict=True):
-                vector = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
-                found[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+                found[number] = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
         return found
 
     def states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
@@ -137,18 +158,19 @@ class Network:
         return found
 
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
-        """The stacked weights of these and maybe others; the last stack is kept for the next batch."""
+        """The stacked weights of these and of others used lately; making a stack takes longer than a small run."""
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
         if not set(wanted) <= set(bank[0]):
-            self._bank = bank = (wanted, stacked(wanted, self.inputs, self._base.hidden))
+            kept = tuple(dict.fromkeys((*wanted, *bank[0])))[: max(len(wanted), STACKED)]
+            self._bank = bank = (kept, stacked(kept, self.inputs, self._base.hidden))
         return bank
 
     def _states_of(self, layer: int) -> str:
         return states_of(layer, self._base.layers)
 
     def _session(self, file: str) -> onnxruntime.InferenceSession:
-        return open_session(self._folder / file, threads=self._threads, providers=self._providers)
+        return open_session(self._folder / file, threads=self._threads, providers=self._providers, spin=self._spin)
 
 
 def _batches(rows: Sequence[Row], tokens: int) -> Iterator[list[int]]:

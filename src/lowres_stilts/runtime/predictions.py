@@ -1,6 +1,6 @@
 """What a bundle answers, one form for each family of tasks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Answer:
     end: int
     score: float
     """How likely the span is among the best ones of this context, and no answer where the task knows that."""
+    others: tuple["Answer", ...] = field(default=(), repr=False)
+    """The next best ones, best first."""
 
 
 @dataclass(frozen=True)

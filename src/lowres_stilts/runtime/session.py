@@ -16,13 +16,16 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of its cores a container may use."""
 
 
-def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, *, threads: int | None, providers: Sequence[str], spin: bool = True
+) -> onnxruntime.InferenceSession:
     """A session over a graph whose weights lie beside it.
 
     Args:
         path: the graph.
         threads: how many work on one run; as many as this process has cores where it is not given.
         providers: onnxruntime's execution providers, the preferred one first.
+        spin: whether waiting threads keep their cores busy: faster alone, slower beside other work.
 
     Raises:
         BundleError: the file is damaged, or there is no such provider here.
@@ -39,6 +42,7 @@ def open_session(path: Path, *, threads: int | None, providers: Sequence[str]) -
     on_cpu = tuple(providers) == CPU
     options.graph_optimization_level = levels.ORT_ENABLE_BASIC if on_cpu else levels.ORT_ENABLE_ALL
     options.log_severity_level = FATAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     with graph_errors(path):
         # The fallback would print to standard output, and take another provider than asked for.
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers), enable_fallback=0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import TooLongError, UsageError
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,30 @@ def encode_texts(
     tokenizer.enable_truncation(max_length, strategy="longest_first")
     inputs = [first if second is None else (first, second) for first, second in texts]
     return [encoding.ids for encoding in tokenizer.encode_batch(inputs)]
+
+
+def require_whole(
+    tokenizer: Tokenizer, texts: Sequence[tuple[str, str | None]], cut: Sequence[Sequence[int]], max_length: int
+) -> None:
+    """Whether texts that `encode_texts` encoded are there to their ends.
+
+    Args:
+        tokenizer: the encoder's fast tokenizer.
+        texts: as they were given.
+        cut: their token ids.
+        max_length: most tokens of one sequence.
+
+    Raises:
+        TooLongError: one was cut.
+    """
+    full = [text for text, ids in zip(texts, cut, strict=True) if len(ids) >= max_length]
+    if not full:
+        return
+    tokenizer.no_truncation()
+    inputs = [first if second is None else (first, second) for first, second in full]
+    longest = max(len(encoding.ids) for encoding in tokenizer.encode_batch(inputs))
+    if longest > max_length:
+        raise TooLongError(f"a text of {longest} tokens is longer than {max_length}; shorten it, or let it be cut")
 
 
 def split_texts(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[list[list[int]]]:

@@ -1,0 +1,1 @@
+"""The inference service over bundles: HTTP on FastAPI and uvicorn, and no torch."""

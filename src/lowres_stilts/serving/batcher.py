@@ -1,0 +1,295 @@
+"""From requests to batches and back: bounded, fair, and running whenever the network is free."""
+
+import asyncio
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.runtime import Bundle
+from lowres_stilts.runtime.adapters import Adapter
+from lowres_stilts.runtime.network import Row
+from lowres_stilts.serving.problems import FAILED, TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
+from lowres_stilts.serving.schedule import Piece, Schedule
+from lowres_stilts.serving.settings import Queue
+
+Kind = Literal["scores", "embeddings"]
+TOKENIZING = 2
+"""Threads that cut texts into tokens."""
+MEMORY_SECONDS = 5
+"""Of work, that the estimate of speed rests on."""
+ALL_IN_ONE = 1 << 62
+"""The batch is made already."""
+
+
+class Observer(Protocol):
+    """Who counts what runs."""
+
+    def ran(self, rows: Sequence[Row], seconds: float) -> None:
+        """A batch is through."""
+        ...
+
+
+class Group(NamedTuple):
+    """What can share a run."""
+
+    bundle: Bundle
+    kind: Kind
+    alone: Adapter | None = None
+    """An adapter with a graph of its own."""
+
+
+@dataclass(eq=False)
+class Job:
+    """The sequences of a request."""
+
+    group: Group
+    client: str
+    prepare: Callable[[], Sequence[Row]]
+    """Cuts its texts into tokens."""
+    sequences: int
+    characters: int
+    deadline: float
+    """On the clock of `time.monotonic`."""
+    answer: asyncio.Future[list[NDArray[np.float32]]]
+    rows: Sequence[Row] = ()
+    results: list[Any] = field(default_factory=list)
+    missing: int = 0
+    is_over: bool = False
+    """It has its answer, or nobody waits for it any more."""
+
+
+class Batcher:
+    """Runs the sequences of many requests together.
+
+    Texts are cut into tokens in a small pool of threads, batches run in threads of their own (onnxruntime lets go
+    of the interpreter's lock), and all counting is done on the event loop. A batch is made when the network is
+    free, of what is waiting then: a lone request never waits for others.
+    """
+
+    def __init__(self, queue: Queue, observer: Observer) -> None:
+        self._queue = queue
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._tokenizing = ThreadPoolExecutor(TOKENIZING, "tokenize")
+        self._schedule = Schedule(queue.tokens_per_run, queue.least_fill)
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._passed = (0.0, 0.0)
+        self._last_finish = 0.0
+        self._by_client: Counter[str] = Counter()
+        self.sequences = 0
+        """Accepted and not answered."""
+        self.characters = 0
+        self.last_answer = time.monotonic()
+        self._runners = [
+            threading.Thread(target=self._run_batches, name=f"run-{number}", daemon=True)
+            for number in range(queue.runs)
+        ]
+        for runner in self._runners:
+            runner.start()
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that no run has taken yet."""
+        with self._changed:
+            return len(self._schedule)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether requests wait and none was answered for longer than they may take."""
+        late = time.monotonic() - self.last_answer > 2 * self._queue.deadline_seconds
+        return not all(runner.is_alive() for runner in self._runners) or (self.sequences > 0 and late)
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until what is accepted now would be answered."""
+        passed, seconds = self._passed
+        return self.characters * seconds / passed if passed else 0.0
+
+    async def ask(
+        self, group: Group, client: str, prepare: Callable[[], Sequence[Row]], *, sequences: int, characters: int
+    ) -> tuple[Sequence[Row], list[NDArray[np.float32]]]:
+        """The sequences of a request and what the network says of each, in order.
+
+        When the caller is cancelled, what was not run yet is never run.
+
+        Args:
+            group: the bundle, and what is asked of it.
+            client: who asks; clients take turns.
+            prepare: cuts the texts into tokens, in another thread.
+            sequences: how many there will be at least.
+            characters: of all texts.
+
+        Raises:
+            Refusal: there is no room, or no answer within the deadline.
+            LowresStiltsError: what `prepare` raises.
+        """
+        self._require_room(client, sequences, characters)
+        seconds = self._queue.deadline_seconds
+        started = time.monotonic()
+        job = Job(group, client, prepare, sequences, characters, started + seconds, self._loop.create_future())
+        self._count(job, 1)
+        try:
+            self._tokenizing.submit(self._enqueue, job)
+            async with asyncio.timeout(seconds):
+                results = await job.answer
+        except TimeoutError:
+            message = f"no answer within {seconds:g} seconds; try again later, or with less text"
+            raise Refusal(UNAVAILABLE, message, self.expected_wait, "Overloaded") from None
+        finally:
+            job.is_over = True
+            self._count(job, -1)
+        return job.rows, results
+
+    def close(self) -> None:
+        """Ends its threads; what is waiting gets no answer."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._tokenizing.shutdown(cancel_futures=True)
+        for runner in self._runners:
+            runner.join()
+
+    def _require_room(self, client: str, sequences: int, characters: int) -> None:
+        queue = self._queue
+        if sequences > queue.sequences or characters > queue.characters:
+            raise Refusal(
+                TOO_LARGE, f"more than {queue.sequences} inputs, or {queue.characters} characters in all"
+            )
+        if not self.sequences:
+            self.last_answer = time.monotonic()
+            return
+        is_full = (
+            self.sequences + sequences > queue.sequences
+            or self.characters + characters > queue.characters
+            or self._by_client[client] + sequences > max(1, int(queue.client_share * queue.sequences))
+            or self.expected_wait > queue.deadline_seconds
+        )
+        if is_full:
+            raise Refusal(TOO_MANY, "over capacity; try again later", self.expected_wait)
+
+    def _count(self, job: Job, sign: int) -> None:
+        self.sequences += sign * job.sequences
+        self.characters += sign * job.characters
+        self._by_client[job.client] += sign * job.sequences
+        if not self._by_client[job.client]:
+            del self._by_client[job.client]
+
+    def _enqueue(self, job: Job) -> None:
+        if job.is_over:
+            return
+        try:
+            job.rows = job.prepare()
+        except Exception as error:
+            self._tell(self._fail, job, error)
+            return
+        job.missing = len(job.rows)
+        job.results = [None] * len(job.rows)
+        if not job.rows:
+            self._tell(self._finish, job)
+            return
+        pieces = [Piece(job, number, len(row.ids), _group(job, row)) for number, row in enumerate(job.rows)]
+        with self._changed:
+            self._schedule.add(job.client, pieces)
+            self._changed.notify()
+
+    def _run_batches(self) -> None:
+        while batch := self._next_batch():
+            try:
+                done = self._run(batch)
+            except Exception as error:
+                done = [error] * len(batch)
+            self._tell(self._deliver, batch, done)
+
+    def _next_batch(self) -> list[Piece]:
+        with self._changed:
+            while not self._stopping:
+                if batch := self._schedule.take(_is_wanted):
+                    return batch
+                self._changed.wait()
+        return []
+
+    def _run(self, batch: list[Piece]) -> list[Any]:
+        """What the network says of each, or the error that it raises over it."""
+        started = time.monotonic()
+        try:
+            found = _through_network(batch)
+        except LowresStiltsError as error:
+            if len(batch) == 1:
+                return [error]
+            # The fault may be one row's: the others shall not suffer for it.
+            return [self._run([piece])[0] for piece in batch]
+        self._observer.ran([_row(piece) for piece in batch], time.monotonic() - started)
+        return found
+
+    def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *arguments)
+        except RuntimeError:  # the loop is closed, and with it every connection
+            self._stopping = True
+
+    def _deliver(self, batch: list[Piece], done: list[Any]) -> None:
+        self.last_answer = time.monotonic()
+        for piece, result in zip(batch, done, strict=True):
+            job: Job = piece.owner
+            if isinstance(result, Exception):
+                self._fail(job, result)
+                continue
+            job.results[piece.number] = result
+            job.missing -= 1
+            if not job.missing:
+                self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        if not job.answer.done():
+            job.answer.set_result(job.results)
+            self._learn_speed(job)
+
+    def _learn_speed(self, job: Job) -> None:
+        """Characters that pass in a second while there is work; what is long ago counts little."""
+        now = time.monotonic()
+        busy = min(now - self._last_finish, now - (job.deadline - self._queue.deadline_seconds))
+        self._last_finish = now
+        kept = math.exp(-busy / MEMORY_SECONDS)
+        self._passed = (kept * self._passed[0] + job.characters, kept * self._passed[1] + busy)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        job.is_over = True
+        if not job.answer.done():
+            known = isinstance(error, Refusal | LowresStiltsError)
+            job.answer.set_exception(error if known else Refusal(FAILED, "the request failed here; it is logged"))
+            if not known:
+                self._loop.call_exception_handler({"message": "a batch failed", "exception": error})
+
+
+def _is_wanted(piece: Piece) -> bool:
+    job: Job = piece.owner
+    return not job.is_over and time.monotonic() < job.deadline
+
+
+def _group(job: Job, row: Row) -> Group:
+    has_own = row.adapter is not None and row.adapter.own is not None
+    return job.group._replace(alone=row.adapter) if has_own else job.group
+
+
+def _row(piece: Piece) -> Row:
+    job: Job = piece.owner
+    return job.rows[piece.number]
+
+
+def _through_network(batch: list[Piece]) -> list[Any]:
+    group: Group = batch[0].group
+    rows = [_row(piece) for piece in batch]
+    network = group.bundle.network
+    if group.kind == "scores":
+        return list(network.scores(rows, ALL_IN_ONE))
+    return list(network.pooled(rows, group.bundle.manifest.embedding, ALL_IN_ONE))

@@ -1,0 +1,102 @@
+"""The routes of text-embeddings-inference: `/embed`, `/predict`, `/rerank`."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import Request, Response
+from numpy.typing import NDArray
+
+from lowres_stilts.serving import answers
+from lowres_stilts.serving.replies import LabelScore, Ranked
+from lowres_stilts.serving.routing import ADAPTER, OF_BODIES, documented, json, named, note_of, router, service_of
+from lowres_stilts.serving.schemas import EmbedRequest, PredictRequest, RerankRequest
+
+routes = router(*OF_BODIES)
+QUERY: dict[str, Any] = {"parameters": [ADAPTER]}
+VECTORS = documented([[0.036, -0.021, 0.054]])
+LABELS = documented([{"label": "entailment", "score": 0.81}, {"label": "neutral", "score": 0.19}])
+RANKS = documented([{"index": 0, "score": 0.87}, {"index": 1, "score": 0.79}])
+
+
+@routes.post("/embed", tags=["texts"], response_model=list[list[float]], responses=VECTORS, openapi_extra=QUERY)
+async def embed(body: EmbedRequest, request: Request) -> Response:
+    """A vector for each text."""
+    return json(await _vectors(body, request))
+
+
+@routes.post(
+    "/feature-extraction", tags=["texts"], response_model=list[list[float]], responses=VECTORS, openapi_extra=QUERY
+)
+async def feature_extraction(body: EmbedRequest, request: Request) -> Response:
+    """A vector for each text, for clients of the Hugging Face Hub."""
+    return json(await _vectors(body, request))
+
+
+@routes.post("/", tags=["texts"], response_model=list[list[float]], responses=VECTORS, openapi_extra=QUERY)
+async def root(body: EmbedRequest, request: Request) -> Response:
+    """A vector for each text, for clients that know the address of the service only."""
+    return json(await _vectors(body, request))
+
+
+@routes.post(
+    "/predict",
+    tags=["classification"],
+    response_model=list[LabelScore] | list[list[LabelScore]],
+    responses=LABELS,
+    openapi_extra=QUERY,
+)
+async def predict(body: PredictRequest, request: Request) -> Response:
+    """The labels of a text or a pair of texts, most likely first; a list of them for a batch."""
+    given = body.inputs
+    is_batch = isinstance(given, list) and isinstance(given[0], list)
+    batch: list[Any] = given if is_batch else [given]  # type: ignore[assignment]
+    inputs = [item if isinstance(item, str) else item[0] if len(item) == 1 else tuple(item) for item in batch]
+    texts = [text for item in batch for text in ([item] if isinstance(item, str) else item)]
+    target, found = await service_of(request).answer(
+        note_of(request),
+        named(request, body.names),
+        "classification",
+        inputs,
+        texts,
+        truncate=bool(body.truncate),
+    )
+    names = target.adapter.part.labels if target.adapter else []
+    replies = [answers.labels(names, scores[0], raw=bool(body.raw_scores)) for _, scores in found]
+    return json(replies if is_batch else replies[0])
+
+
+@routes.post(
+    "/rerank",
+    tags=["texts"],
+    response_model=list[Ranked],
+    response_model_exclude_none=True,
+    responses=RANKS,
+    openapi_extra=QUERY,
+)
+async def rerank(body: RerankRequest, request: Request) -> Response:
+    """The texts that are most like the query first, by the cosine of their vectors."""
+    _, found = await service_of(request).embed(
+        note_of(request), named(request, body.names), [body.query, *body.texts], truncate=bool(body.truncate)
+    )
+    vectors = unit(found)
+    scores = (vectors[1:] @ vectors[0]).tolist()
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    replies = [{"index": index, "score": scores[index]} for index in order]
+    if body.return_text:
+        replies = [{**reply, "text": body.texts[int(reply["index"])]} for reply in replies]
+    return json(replies)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of length one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return scaled
+
+
+async def _vectors(body: EmbedRequest, request: Request) -> NDArray[np.float32]:
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    _, found = await service_of(request).embed(
+        note_of(request), named(request, body.names), texts, truncate=bool(body.truncate)
+    )
+    return found if body.normalize is False else unit(found)

@@ -1,0 +1,176 @@
+"""The service between its routes and its network: who asks, of what, and whether anything can be answered now."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowres_stilts.runtime.bundle import Prepared
+from lowres_stilts.runtime.manifest import FamilyName
+from lowres_stilts.runtime.network import Row
+from lowres_stilts.serving.batcher import Batcher, Group
+from lowres_stilts.serving.catalog import Catalog, Target
+from lowres_stilts.serving.metrics import Metrics
+from lowres_stilts.serving.problems import TOO_LARGE, UNAVAILABLE, Refusal
+from lowres_stilts.serving.settings import Settings
+from lowres_stilts.serving.watch import Watch
+
+Scores = list[NDArray[np.float32]]
+
+
+@dataclass
+class Note:
+    """What is known of a request, for its log line, its span and its metrics; never its text."""
+
+    request_id: str
+    method: str
+    client: str
+    route: str = "none"
+    """The template of its path."""
+    adapter: str | None = None
+    inputs: int | None = None
+    tokens: int | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What is known, by name."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass
+class Opened:
+    """What is there once the bundles are open."""
+
+    catalog: Catalog
+    batcher: Batcher
+    watch: Watch
+
+
+@dataclass
+class Service:
+    """One process of the service."""
+
+    settings: Settings
+    metrics: Metrics
+    opened: Opened | None = None
+    failure: Exception | None = None
+    """Why the bundles could not be opened."""
+    is_draining: bool = False
+    running: int = 0
+    """Requests that were let in and are not answered."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request that comes now would be answered."""
+        return self.opened is not None and not self.is_draining and not self.opened.batcher.is_stuck
+
+    @property
+    def open(self) -> Opened:
+        """The bundles and what runs them.
+
+        Raises:
+            Refusal: they are not open yet.
+        """
+        if self.opened is None:
+            raise Refusal(UNAVAILABLE, "the service is loading its models; try again shortly", 2)
+        return self.opened
+
+    def require_ready(self) -> None:
+        """Whether requests can be let in.
+
+        Raises:
+            Refusal: the service is loading, ending, or stuck.
+        """
+        if self.is_draining:
+            raise Refusal(UNAVAILABLE, "the service is ending; ask another one", 5, closes=True)
+        if self.open.batcher.is_stuck:
+            raise Refusal(UNAVAILABLE, "the service does not get on; try again later", 10)
+
+    def measure(self) -> None:
+        """Sets the figures that stand for now."""
+        metrics, opened = self.metrics, self.opened
+        metrics.ready.set(int(self.is_ready))
+        if opened is not None:
+            metrics.accepted.set(opened.batcher.sequences)
+            metrics.waiting.set(opened.batcher.waiting)
+            metrics.loaded.set(sum(len(shelf.bundle.adapters) for shelf in opened.catalog.shelves.values()))
+
+    async def embed(
+        self, note: Note, name: str | None, texts: Sequence[str], *, truncate: bool
+    ) -> tuple[Target, NDArray[np.float32]]:
+        """Vectors `[texts, hidden]` as the encoder gives them.
+
+        Raises:
+            Refusal: no such model, too much text, or no room.
+            TooLongError: a text has too many tokens and may not be cut.
+        """
+        self._require_size(texts)
+        target = await self.open.catalog.encoder(name)
+        note.adapter = target.name
+
+        def prepare() -> Sequence[Row]:
+            return target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+
+        found = await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
+        return target, np.stack(found)
+
+    async def answer(
+        self,
+        note: Note,
+        name: str | None,
+        family: FamilyName,
+        inputs: Sequence[Any],
+        texts: Sequence[str],
+        *,
+        truncate: bool = True,
+    ) -> tuple[Target, list[tuple[Prepared, Scores]]]:
+        """What the network says of each input, with its decoder.
+
+        Args:
+            note: is completed.
+            name: of an adapter.
+            family: that the adapter has to be of.
+            inputs: in the form of the family.
+            texts: all that are in the inputs.
+            truncate: whether texts to classify are cut where they are too long.
+
+        Raises:
+            Refusal: no such adapter, too much text, or no room.
+            TooLongError: a text has too many tokens and may not be cut.
+        """
+        self._require_size(texts)
+        target = await self.open.catalog.answerer(name, family)
+        note.adapter = target.name
+        prepared: list[Prepared] = []
+
+        def prepare() -> Sequence[Row]:
+            assert target.adapter is not None  # noqa: S101 answerer() found it
+            prepared.extend(target.bundle.prepare(inputs, target.adapter, cut=truncate))
+            return [row for item in prepared for row in item.rows]
+
+        if not inputs:
+            return target, []
+        scores = iter(await self._ask(note, Group(target.bundle, "scores"), prepare, texts, len(inputs)))
+        return target, [(item, [next(scores) for _ in item.rows]) for item in prepared]
+
+    async def _ask(
+        self, note: Note, group: Group, prepare: Callable[[], Sequence[Row]], texts: Sequence[str], inputs: int
+    ) -> Scores:
+        self.metrics.asked(note.adapter or "none")
+        note.inputs = inputs
+        characters = sum(map(len, texts))
+        sequences = max(inputs, len(texts) // 2)
+        rows, found = await self.open.batcher.ask(
+            group, note.client, prepare, sequences=sequences, characters=characters
+        )
+        note.tokens = sum(len(row.ids) for row in rows)
+        return found
+
+    def _require_size(self, texts: Sequence[str]) -> None:
+        limits = self.settings.limits
+        if len(texts) > limits.inputs:
+            raise Refusal(TOO_LARGE, f"{len(texts)} texts in one request are more than {limits.inputs}")
+        longest = max(map(len, texts), default=0)
+        if longest > limits.characters:
+            raise Refusal(TOO_LARGE, f"a text of {longest} characters is longer than {limits.characters}")

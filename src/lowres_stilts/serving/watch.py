@@ -1,0 +1,142 @@
+"""Adapters that appear, change and disappear in a folder, and what worker processes tell each other."""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from lowres_stilts.errors import BundleError, LowresStiltsError
+from lowres_stilts.runtime import Bundle
+from lowres_stilts.runtime.adapters import LARGEST
+from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
+from lowres_stilts.serving.catalog import Catalog, Shelf
+from lowres_stilts.storage import write_text
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """Keeps a catalog as the folder is, and its unloaded adapters as the other workers have them."""
+
+    def __init__(self, catalog: Catalog, folder: Path | None, state: Path | None) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._state = state
+        self._seen: dict[tuple[str, str], Fingerprint] = {}
+        self._state_read = 0
+
+    async def run(self, seconds: float) -> None:
+        """Looks again and again."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Looks once; what cannot be loaded is logged, and tried again when it changes."""
+        try:
+            found = await asyncio.to_thread(self._scan)
+        except OSError as error:
+            logger.warning("adapters cannot be looked for", extra={"reason": error.strerror})
+            return
+        for key in [key for key in self._seen if key not in found]:
+            del self._seen[key]
+            await self._apply(key, "gone", partial(self._catalog.shelves[key[0]].forget, key[1]))
+        for key, (path, fingerprint) in found.items():
+            if self._seen.get(key) != fingerprint:
+                self._seen[key] = fingerprint
+                await self._apply(key, "loaded", partial(_load, self._catalog.shelves[key[0]], key[1], path))
+        await self._follow_state()
+
+    async def load(self, shelf: Shelf, name: str) -> None:
+        """Loads an adapter here, and lets the other workers do the same.
+
+        Raises:
+            BundleError: it is damaged, or does not fit.
+        """
+        await self._catalog.change(lambda: shelf.load(name))
+        await asyncio.to_thread(self._write_state)
+
+    async def unload(self, shelf: Shelf, name: str) -> None:
+        """Unloads an adapter here, and lets the other workers do the same."""
+        await self._catalog.change(lambda: shelf.unload(name))
+        await asyncio.to_thread(self._write_state)
+
+    async def _apply(self, key: tuple[str, str], event: str, what: Callable[[], object]) -> None:
+        told = {"bundle": key[0], "adapter": key[1]}
+        try:
+            await self._catalog.change(what)
+        except LowresStiltsError as error:
+            logger.warning("an adapter cannot be loaded", extra={**told, "reason": str(error)})
+        else:
+            logger.info(f"adapter {event}", extra=told)
+
+    def _scan(self) -> dict[tuple[str, str], tuple[Path, Fingerprint]]:
+        """Folders of adapters and what their files are like, by bundle and name."""
+        found = {}
+        for bundle in self._catalog.shelves if self._folder else ():
+            place = self._folder if len(self._catalog.shelves) == 1 else self._folder / bundle  # type: ignore[operator]
+            for path in sorted(place.iterdir()) if place and place.is_dir() else ():
+                if path.is_dir() and not path.name.startswith(".") and (name := adapter_name(path)):
+                    found[bundle, name] = (path, _fingerprint(path))
+        return found
+
+    def _write_state(self) -> None:
+        if self._state is None:
+            return
+        unloaded = {name: sorted(shelf.unloaded) for name, shelf in self._catalog.shelves.items()}
+        write_text(self._state, orjson.dumps({"at": time.time_ns(), "unloaded": unloaded}).decode())
+        self._state_read = self._state.stat().st_mtime_ns
+
+    async def _follow_state(self) -> None:
+        try:
+            changed = self._state.stat().st_mtime_ns if self._state else 0
+            if changed == self._state_read or not self._state:
+                return
+            unloaded = orjson.loads(await asyncio.to_thread(self._state.read_bytes))["unloaded"]
+        except FileNotFoundError:
+            return
+        self._state_read = changed
+        for bundle, names in unloaded.items():
+            shelf = self._catalog.shelves[bundle]
+            for name in set(names) - shelf.unloaded:
+                await self._apply((bundle, name), "unloaded", partial(shelf.unload, name))
+            for name in shelf.unloaded - set(names):
+                await self._apply((bundle, name), "loaded", partial(shelf.load, name))
+
+
+def adapter_name(folder: Path) -> str | None:
+    """The name of the adapter in a folder, or none where there is not exactly one."""
+    names = [path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}")]
+    return names[0] if len(names) == 1 else None
+
+
+def _load(shelf: Shelf, name: str, path: Path) -> None:
+    shelf.learn(name, partial(_load_copy, shelf.bundle, path))
+    shelf.load(name)
+
+
+def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
+    """Loads a copy, as whoever writes over the files of a mapped adapter would change what it answers."""
+    with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as own:
+        copy = Path(own) / folder.name
+        try:
+            size = sum(path.lstat().st_size for path in folder.iterdir())
+            if size > LARGEST:
+                raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
+            shutil.copytree(folder, copy, symlinks=True)
+        except (OSError, shutil.Error) as error:
+            raise BundleError(f"{folder}: cannot be read") from error
+        # What is mapped stays when its folder is gone.
+        return bundle.load_adapter(copy)
+
+
+def _fingerprint(folder: Path) -> Fingerprint:
+    files = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)

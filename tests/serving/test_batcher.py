@@ -1,0 +1,223 @@
+"""The batcher over a real bundle."""
+
+import asyncio
+import random
+import time
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from lowres_stilts.errors import UsageError
+from lowres_stilts.serving.batcher import Batcher, Group
+from lowres_stilts.serving.metrics import Metrics
+from lowres_stilts.serving.problems import Refusal
+from lowres_stilts.serving.settings import Queue
+from tests.bundles import sentence
+
+pytestmark = pytest.mark.anyio
+CLASSIFY, TAG = "first", "first-intermediate-tags"
+
+
+@asynccontextmanager
+async def batcher(**settings):
+    queue = Queue(**settings)
+    metrics = Metrics(queue.tokens_per_run)
+    made = Batcher(queue, metrics)
+    made.metrics = metrics
+    try:
+        yield made
+    finally:
+        await asyncio.to_thread(made.close)
+
+
+def ask(made, bundle, inputs, adapter=CLASSIFY, client="a"):
+    prepared = []
+
+    def prepare():
+        prepared.extend(bundle.prepare(inputs, adapter))
+        return [row for item in prepared for row in item.rows]
+
+    async def answered():
+        _, scores = await made.ask(Group(bundle, "scores"), client, prepare, sequences=len(inputs), characters=99)
+        left = iter(scores)
+        return [item.decode([next(left) for _ in item.rows]) for item in prepared]
+
+    return answered()
+
+
+def embed(made, bundle, texts, client="a"):
+    return made.ask(
+        Group(bundle, "embeddings"),
+        client,
+        lambda: bundle.prepare_texts(texts),
+        sequences=len(texts),
+        characters=9,
+    )
+
+
+def slow(seconds):
+    """Something to wait for, before its sequences are there."""
+
+    def prepare():
+        time.sleep(seconds)
+        return []
+
+    return prepare
+
+
+def total(made, name):
+    return made.metrics.registry.get_sample_value(f"lowres_stilts_{name}")
+
+
+async def test_answers_are_those_of_each_request(bundle):
+    rng = random.Random(0)
+    asked = []
+    for number in range(60):
+        adapter = [CLASSIFY, TAG, "first-intermediate-choice", "second"][number % 4]
+        texts = [sentence(rng, rng.randint(1, 9)) for _ in range(2)]
+        inputs = [(text, ["sea", "sun tea"]) for text in texts] if "choice" in adapter else texts
+        inputs = [("good", text) for text in texts] if adapter == "second" else inputs
+        asked.append((inputs, adapter))
+    async with batcher(tokens_per_run=128) as made:
+        found = await asyncio.gather(
+            *(ask(made, bundle, inputs, adapter, client=f"c{i % 5}") for i, (inputs, adapter) in enumerate(asked))
+        )
+        runs, sequences = total(made, "runs_total"), total(made, "batch_sequences_sum")
+    for (inputs, adapter), own in zip(asked, found, strict=True):
+        for one, other in zip(own, bundle.predict(inputs, adapter), strict=True):
+            assert type(one) is type(other)
+            for key in ("label", "tags", "text", "index"):
+                assert getattr(one, key, None) == getattr(other, key, None)
+            assert np.allclose(_numbers(one), _numbers(other), atol=1e-4)
+    assert runs < sequences, "requests share runs"
+
+
+def _numbers(prediction):
+    scores = getattr(prediction, "scores", None)
+    return list(scores.values()) if isinstance(scores, dict) else list(scores or [prediction.score])
+
+
+async def test_vectors_and_scores_do_not_share_a_run_but_both_come(bundle):
+    async with batcher() as made:
+        (_, vectors), labels = await asyncio.gather(
+            embed(made, bundle, ["glad", "sad rain"]), ask(made, bundle, ["glad"])
+        )
+    unit = np.stack(vectors) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert np.allclose(unit, bundle.embed(["glad", "sad rain"]), atol=1e-5)
+    assert labels[0].label == bundle.predict(["glad"], CLASSIFY)[0].label
+
+
+async def test_no_inputs_are_no_run(bundle):
+    async with batcher() as made:
+        rows, found = await embed(made, bundle, [])
+        assert (list(rows), found) == ([], [])
+
+
+async def test_over_capacity_is_refused_at_once(bundle):
+    async with batcher(sequences=4, client_share=1) as made:
+        group = Group(bundle, "scores")
+        first = [
+            asyncio.ensure_future(made.ask(group, "a", slow(0.3), sequences=2, characters=1)) for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        started = time.monotonic()
+        with pytest.raises(Refusal) as refused:
+            await embed(made, bundle, ["a"])
+        assert time.monotonic() - started < 0.1
+        assert refused.value.status == 429
+        assert int(refused.value.response().headers["retry-after"]) >= 1
+        await asyncio.gather(*first)
+        assert made.sequences == 0
+        await embed(made, bundle, ["a"])
+
+
+async def test_characters_are_bounded_too_and_what_never_fits_is_too_large(bundle):
+    async with batcher(characters=100, sequences=4) as made:
+        with pytest.raises(Refusal) as refused:
+            await made.ask(Group(bundle, "scores"), "a", slow(0), sequences=1, characters=101)
+        assert refused.value.status == 413
+        with pytest.raises(Refusal) as refused:
+            await made.ask(Group(bundle, "scores"), "a", slow(0), sequences=5, characters=1)
+        assert refused.value.status == 413
+
+
+async def test_one_client_leaves_room_for_another(bundle):
+    async with batcher(sequences=8, client_share=0.5) as made:
+        group = Group(bundle, "scores")
+        greedy = [
+            asyncio.ensure_future(made.ask(group, "a", slow(0.2), sequences=2, characters=1)) for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as refused:
+            await made.ask(group, "a", slow(0), sequences=1, characters=1)
+        assert refused.value.status == 429
+        await embed(made, bundle, ["a"], client="b")
+        await asyncio.gather(*greedy)
+
+
+async def test_a_deadline_gives_up(bundle):
+    async with batcher(deadline_seconds=0.1) as made:
+        with pytest.raises(Refusal, match="no answer within") as refused:
+            await made.ask(Group(bundle, "scores"), "a", slow(0.4), sequences=1, characters=1)
+        assert (refused.value.status, refused.value.kind) == (503, "Overloaded")
+        assert made.sequences == 0
+
+
+async def test_cancelled_work_never_runs(bundle):
+    async with batcher() as made:
+        group = Group(bundle, "scores")
+        blocked = [
+            asyncio.ensure_future(made.ask(group, "a", slow(0.2), sequences=1, characters=1)) for _ in range(2)
+        ]
+        await asyncio.sleep(0.02)
+        waiting = asyncio.ensure_future(embed(made, bundle, ["glad"] * 5))
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+        await asyncio.gather(*blocked)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await embed(made, bundle, ["sad"])
+        assert total(made, "batch_sequences_sum") == 1
+        assert made.sequences == 0
+
+
+async def test_errors_reach_their_own_request_only(bundle):
+    def wrong():
+        raise UsageError("this text")
+
+    async with batcher() as made:
+        failed, fine = await asyncio.gather(
+            made.ask(Group(bundle, "scores"), "a", wrong, sequences=1, characters=1),
+            ask(made, bundle, ["glad"]),
+            return_exceptions=True,
+        )
+        assert isinstance(failed, UsageError)
+        assert fine[0].label == bundle.predict(["glad"], CLASSIFY)[0].label
+
+
+async def test_a_row_that_the_network_refuses_does_not_harm_others(bundle):
+    def wrong():
+        (row,) = bundle.prepare_texts(["glad sun"])
+        return [type(row)([10**6, *row.ids[1:]], row.adapter, row.head)]  # no such piece in the vocabulary
+
+    async with batcher(tokens_per_run=4096) as made:
+        found = await asyncio.gather(
+            *(embed(made, bundle, ["glad sun"]) for _ in range(8)),
+            made.ask(Group(bundle, "embeddings"), "a", wrong, sequences=1, characters=1),
+            *(embed(made, bundle, ["glad sun"]) for _ in range(8)),
+            return_exceptions=True,
+        )
+        assert [index for index, own in enumerate(found) if isinstance(own, Exception)] == [8]
+        assert await embed(made, bundle, ["glad"])
+
+
+async def test_an_unknown_fault_is_told_and_the_service_goes_on(bundle):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    async with batcher() as made:
+        with pytest.raises(Refusal) as refused:
+            await made.ask(Group(bundle, "scores"), "a", lambda: 1 / 0, sequences=1, characters=1)
+        assert refused.value.status == 500
+        assert isinstance(told[0], ZeroDivisionError)
+        assert await embed(made, bundle, ["glad"])
