@@ -25,7 +25,7 @@ const classification = {
 const tagging = {
   title: "Tagging",
   route: "/token-classification",
-  lead: () => "Names, parts of speech or other tags, word by word. Put spaces between words and punctuation.",
+  lead: () => "Names, parts of speech or other tags, word by word.",
   fields: () => [field("text", "Sentence", { rows: 4 })],
   body: ({ text }) => ({ inputs: text, parameters: { aggregation_strategy: "simple" } }),
 };
@@ -65,7 +65,7 @@ export function kindOf(adapter) {
 export function offered(info) {
   const several = info.bundles.length > 1;
   const adapters = info.bundles.flatMap((bundle) =>
-    bundle.adapters.map((own) => ({ ...own, id: own.model ?? (several ? `${bundle.name}/${own.name}` : own.name), labels: own.labels ?? [], bundle })),
+    bundle.adapters.map((own) => ({ ...own, id: several && !own.name.startsWith(`${bundle.name}/`) ? `${bundle.name}/${own.name}` : own.name, labels: own.labels ?? [], bundle })),
   );
   const bare = info.bundles.map((bundle) => ({ id: bundle.name, name: bundle.name, task: "similarity", family: "retrieval", labels: [], bundle }));
   return [...adapters, ...bare].filter((own) => own.family in FAMILIES);
