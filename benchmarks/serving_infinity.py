@@ -21,7 +21,11 @@ PINS = (
     "torch==2.13.0",
     "transformers==4.57.6",
 )
-ENVIRONMENT = {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def infinity_environment(scratch: Path, model: Path) -> dict[str, str]:
+    """Additions to its environment; what it optimizes goes to a place of each model's own."""
+    return {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / f"{model.name}-optimized")}
 
 
 def infinity_command() -> Path:
@@ -60,9 +64,12 @@ def infinity_model(model: Path, *, quantized: bool) -> Path:
     return folder
 
 
-def infinity_arguments(model: Path, port: int, engine: str) -> list[str]:
-    """Its command line for one model on one engine; everything else is its default."""
-    arguments = ["v2", "--model-id", str(model), "--served-model-name", "model", "--engine", engine]
+def infinity_arguments(port: int, engine: str) -> list[str]:
+    """Its command line on one engine; everything else is its default.
+
+    The model is the working directory: its optimum engine finds the ONNX file of a local model in no other way.
+    """
+    arguments = ["v2", "--model-id", ".", "--served-model-name", "model", "--engine", engine]
     return [
         str(infinity_command()), *arguments, "--device", "cpu", "--port", str(port), "--host", "127.0.0.1",
         "--no-vector-disk-cache", "--url-prefix", "/v1",

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lowres_stilts.encoder.starter import starter_model_dir
 from lowres_stilts.export.bundle import export_bundle
-from serving_infinity import ENVIRONMENT, infinity_arguments, infinity_model
+from serving_infinity import infinity_arguments, infinity_environment, infinity_model
 from serving_load import Job
 
 HERE = Path(__file__).resolve().parent
@@ -75,28 +75,35 @@ class Service:
         return answer
 
 
+@dataclass(frozen=True)
+class _Start:
+    """How a service is started."""
+
+    command: list[str]
+    model: str = "model"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """The working directory."""
+
+
 @contextmanager
 def running(name: str, scratch: Path) -> Iterator[Service]:
     """A service that is ready to answer, in a process group of its own."""
     port = _free_port()
-    command, environment, model = _command(name, port, scratch)
+    start = _start(name, port, scratch)
     log = (scratch / f"{name}.log").open("wb")
     # Every service takes the threads that it takes by itself.
     inherited = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     process = subprocess.Popen(
-        command, env={**inherited, **environment}, stdout=log, stderr=log, start_new_session=True
-    )
-    service = Service(name, port, model, process)
+        start.command, cwd=start.folder, env={**inherited, **start.environment}, stdout=log, stderr=log,
+        start_new_session=True,
+    )  # fmt: skip
+    service = Service(name, port, start.model, process)
     try:
         _wait(service, scratch)
         yield service
     finally:
-        service.resume()
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        _end(service)
         log.close()
 
 
@@ -108,19 +115,31 @@ def bundle(scratch: Path) -> Path:
     return folder
 
 
-def _command(name: str, port: int, scratch: Path) -> tuple[list[str], Mapping[str, str], str]:
-    """Command line, additions to the environment, and the name of the model."""
+def _start(name: str, port: int, scratch: Path) -> _Start:
     if name == OWN:
         run = "from lowres_stilts.cli import main; main()"
         folder = bundle(scratch)
-        return [sys.executable, "-c", run, "serve", str(folder), "--port", str(port)], {}, folder.name
+        return _Start([sys.executable, "-c", run, "serve", str(folder), "--port", str(port)], folder.name)
     model = starter_model_dir()
     if name == "plain":
-        return [sys.executable, "-P", str(HERE / "serving_plain.py"), str(model), str(port)], {}, "model"
+        return _Start([sys.executable, "-P", str(HERE / "serving_plain.py"), str(model), str(port)])
     engine, _, precision = name.removeprefix("infinity_").partition("_")
     if engine == "optimum":
         model = infinity_model(model, quantized=precision == "int8")
-    return infinity_arguments(model, port, engine), ENVIRONMENT, "model"
+    return _Start(infinity_arguments(port, engine), "model", infinity_environment(scratch, model), model)
+
+
+def _end(service: Service) -> None:
+    """Lets it end by itself, and ends it where it does not."""
+    if service.process.poll() is not None:
+        return
+    service.resume()
+    os.killpg(service.process.pid, signal.SIGTERM)
+    try:
+        service.process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(service.process.pid, signal.SIGKILL)
+        service.process.wait()
 
 
 def _free_port() -> int:
