@@ -72,5 +72,5 @@ def infinity_arguments(port: int, engine: str) -> list[str]:
     arguments = ["v2", "--model-id", ".", "--served-model-name", "model", "--engine", engine]
     return [
         str(infinity_command()), *arguments, "--device", "cpu", "--port", str(port), "--host", "127.0.0.1",
-        "--no-vector-disk-cache", "--url-prefix", "/v1",
+        "--no-vector-disk-cache", "--url-prefix", "/v1", "--pooling-method", "mean",
     ]  # fmt: skip

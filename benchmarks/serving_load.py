@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOST_CONNECTIONS = 1024
+MOST_CONNECTIONS = 1500
 PATIENCE = 60.0
 """Seconds without an answer that make a failure."""
 

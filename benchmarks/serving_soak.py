@@ -40,6 +40,7 @@ def soak_results(texts: list[str], scratch: Path, seconds: float) -> tuple[list[
         Result("soak_capacity_rps", capacity, "requests/s", 1),
         Result("soak_sent_rps", (asked - statuses.get("unsent", 0)) / seen["seconds"], "requests/s", asked),
         Result("soak_answered_rps", seen["rps"], "requests/s", statuses.get("200", 0)),
+        Result("soak_unsent", statuses.get("unsent", 0), "requests", asked),
         Result("soak_refused_percent", 100 * _refused(statuses) / asked, "%", asked),
         Result("soak_p99_ms", seen["p99"], "ms", statuses.get("200", 0)),
     ]

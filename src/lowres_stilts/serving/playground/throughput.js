@@ -5,7 +5,13 @@ import { ask } from "./api.js";
 
 const PERIOD = 2000;
 const KEPT = 40;
-const TOTALS = { requests: "lowres_stilts_requests_total", tokens: "lowres_stilts_tokens_total", seconds: "lowres_stilts_request_seconds_sum", count: "lowres_stilts_request_seconds_count" };
+const TOTALS = {
+  requests: "lowres_stilts_requests_total",
+  tokens: "lowres_stilts_tokens_total",
+  seconds: "lowres_stilts_request_seconds_sum",
+  count: "lowres_stilts_request_seconds_count",
+};
+const QUIET = /route="(\/|\/metrics|\/health|\/info|\/playground\/.*|none)"/; // this page's own looks are no work
 const GAUGES = [
   ["requests", "requests / s", (value) => value.toFixed(1)],
   ["latency", "ms mean latency", (value) => value.toFixed(1)],
@@ -73,7 +79,8 @@ async function refresh() {
 function totals(text) {
   const sums = Object.fromEntries(Object.keys(TOTALS).map((name) => [name, 0]));
   for (const row of text.split("\n")) {
-    const [, metric, value] = row.match(/^([a-z_]+)(?:\{.*\})? (\S+)/) ?? [];
+    const [, metric, labels = "", value] = row.match(/^([a-z_]+)(\{.*\})? (\S+)/) ?? [];
+    if (QUIET.test(labels)) continue;
     for (const [name, wanted] of Object.entries(TOTALS)) if (metric === wanted) sums[name] += Number(value);
   }
   return sums;
