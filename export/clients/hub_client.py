@@ -1,7 +1,7 @@
 """Every task that the Hub's own client knows, asked of this service (`pip install huggingface_hub`).
 
-SERVICE is where the service listens; KEY an API key where it wants one. A client's model is the address of a route,
-with the adapter in the query.
+SERVICE is where the service listens; KEY an API key where it wants one. A client's model is the address of a
+route, with the adapter in the query.
 """
 
 import os

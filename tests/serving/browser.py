@@ -30,11 +30,16 @@ def chromium() -> str:
     """The path of Chromium, which is installed where there is none and apt is there."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
+        for command in (
+            ["apt-get", "update"],
+            ["apt-get", "install", "-y", "--no-install-recommends", "chromium"],
+        ):
             subprocess.run(command, check=False, capture_output=True)
         found = shutil.which("chromium")
     if found is None:
-        pytest.fail("these tests need a Chromium: install Debian's package `chromium`, or set CHROMIUM to its path")
+        pytest.fail(
+            "these tests need a Chromium: install Debian's package `chromium`, or set CHROMIUM to its path"
+        )
     return found
 
 

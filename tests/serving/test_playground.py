@@ -22,7 +22,7 @@ KINDS = {
     "retrieval": {"query"},
 }
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-HOSTILE = "<img src=x onerror=window.hacked=1> glad"
+HOSTILE = "<img src=x onerror=window.hacked=1>"
 ARABIC = "انتقلت ليلى إلى بيروت"
 FILLED = {
     "first": {"text": "glad sun"},
@@ -42,7 +42,8 @@ CONTRAST = """
     return [...canvas.getImageData(0, 0, 1, 1).data];
   };
   const light = ([red, green, blue]) => {
-    const [r, g, b] = [red, green, blue].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = [red, green, blue].map((v) => linear(v / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (element) => {
@@ -52,8 +53,9 @@ CONTRAST = """
     }
     return [255, 255, 255];
   };
+  const speaks = (own) => [...own.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   return [...document.querySelectorAll("body *")]
-    .filter((own) => own.checkVisibility() && [...own.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+    .filter((own) => own.checkVisibility() && speaks(own))
     .map((own) => {
       const [one, other] = [light(shade(getComputedStyle(own).color)), light(ground(own))].sort((a, b) => b - a);
       return {text: own.textContent.trim().slice(0, 40), ratio: (one + 0.05) / (other + 0.05)};
@@ -156,6 +158,15 @@ def ask(page, adapter, **values):
     page.wait_for_selector("#result:not(:empty)")
 
 
+def until(page, is_so):
+    """Waits; Playwright's own way of asking again and again would need `unsafe-eval`."""
+    for _ in range(300):
+        if is_so():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it never became so")
+
+
 def rows(page):
     """Texts and figures of the list of results."""
     return [
@@ -233,7 +244,7 @@ def test_a_language_fills_the_form_and_asks(page, adapter, language):
     assert first.get_attribute("lang") == language
     before = first.input_value()
     button.click()
-    page.wait_for_function("(before) => document.querySelector('#fields textarea').value !== before", arg=before)
+    until(page, lambda: first.input_value() != before)
 
 
 @pytest.mark.slow
@@ -267,7 +278,7 @@ def test_every_control_has_a_name_and_answers_are_read_aloud(page):
         pick(page, adapter)
         unnamed = "[...document.querySelectorAll('textarea, input')].filter((own) => !own.labels.length).length"
         assert page.evaluate(unnamed) == 0
-        assert page.evaluate("[...document.querySelectorAll('button')].filter((b) => !b.innerText.trim() && b.checkVisibility()).length") == 0
+        assert [own for own in page.locator("button:visible").all() if not own.inner_text().strip()] == []
     assert page.locator("#summary").get_attribute("aria-live") == "polite"
     assert page.locator("#problem").get_attribute("role") == "alert"
 
@@ -278,7 +289,10 @@ def test_it_fits_a_phone(browser, address, adapter):
     with open_page(browser, address, **PHONE) as (page, happened):
         ask(page, adapter)
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
-        page.wait_for_function("document.getElementById('summary').getBoundingClientRect().top < innerHeight")
+        until(
+            page,
+            lambda: page.evaluate("document.getElementById('summary').getBoundingClientRect().top < innerHeight"),
+        )
         for button in page.locator("button:visible").all():
             assert button.bounding_box()["height"] >= 40, button.inner_text()
         assert page.locator("textarea").first.evaluate("(own) => parseFloat(getComputedStyle(own).fontSize)") >= 16
@@ -292,7 +306,9 @@ def test_text_runs_from_right_to_left_where_it_should(page):
     for selector in ("textarea[name='question']", "textarea[name='context']", "#result .reading"):
         assert page.locator(selector).evaluate(direction) == "rtl"
     ask(page, "bundle", query="glad", texts=f"{ARABIC}\nglad sun")
-    assert {text: page.locator("#result .label", has_text=text).evaluate(direction) for text in (ARABIC, "glad sun")} == {
+    assert {
+        text: page.locator("#result .label", has_text=text).evaluate(direction) for text in (ARABIC, "glad sun")
+    } == {
         ARABIC: "rtl",
         "glad sun": "ltr",
     }
@@ -310,7 +326,8 @@ def test_text_stands_out_in_light_and_dark(browser, address, scheme, adapter):
         assert len(ratios) > 20
         assert [item for item in ratios if item["ratio"] < 4.5] == []
         red, green, blue = (
-            int(value) for value in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+            int(value)
+            for value in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
         )
         assert (red + green + blue < 300) == (scheme == "dark")
 
@@ -334,7 +351,12 @@ def test_a_chosen_theme_stays(browser, address):
 @pytest.mark.slow
 @pytest.mark.parametrize("adapter", FILLED)
 def test_hostile_text_is_text(page, adapter):
-    ask(page, adapter, **{name: f"{HOSTILE}\n{HOSTILE}" for name in FILLED[adapter]})
+    several = {"choices", "texts"}
+    ask(
+        page,
+        adapter,
+        **{name: f"{HOSTILE}\n{HOSTILE}" if name in several else HOSTILE for name in FILLED[adapter]},
+    )
     page.locator("#request summary").click()
     page.wait_for_timeout(200)
     assert page.evaluate("window.hacked") is None
@@ -346,13 +368,14 @@ def test_hostile_text_is_text(page, adapter):
 def test_throughput_is_shown(page):
     ask(page, "first")
     page.get_by_role("button", name="Send it 100 times").click()
-    page.wait_for_function("/requests/.test(document.getElementById('measured').textContent)", timeout=60_000)
+    until(page, lambda: "requests" in page.locator("#measured").inner_text())
     said = page.locator("#measured").inner_text()
     rate, middle, slowest = (float(value) for value in re.findall(r"([\d.]+) (?:requests|ms)", said))
     assert rate > 0
     assert 0 < middle <= slowest
-    page.wait_for_function(
-        "[...document.querySelectorAll('#gauges dd')].filter((own) => parseFloat(own.textContent) > 0).length >= 3"
+    until(
+        page,
+        lambda: all(figure not in {"–", "0", "0.0"} for figure in page.locator("#gauges dd").all_inner_texts()),
     )
 
 
