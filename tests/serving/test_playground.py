@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lowres_stilts.serving.keys import add_key
 from lowres_stilts.tasks.catalog import REGISTRY
 from tests.conftest import ROOT
 from tests.serving.browser import open_browser, open_page
@@ -305,6 +306,8 @@ def test_text_runs_from_right_to_left_where_it_should(page):
     ask(page, "second", question="أين ليلى؟", context=ARABIC)
     for selector in ("textarea[name='question']", "textarea[name='context']", "#result .reading"):
         assert page.locator(selector).evaluate(direction) == "rtl"
+    ask(page, "first-intermediate-tags", text=ARABIC)
+    assert page.locator("#result .reading").evaluate(direction) == "rtl"  # though all of it stands in marks
     ask(page, "bundle", query="glad", texts=f"{ARABIC}\nglad sun")
     assert {
         text: page.locator("#result .label", has_text=text).evaluate(direction) for text in (ARABIC, "glad sun")
@@ -396,6 +399,27 @@ def test_faults_are_told_in_words(browser, address):
         page.locator("#go").click()
         problem.wait_for(state="visible")
         assert "cannot be reached" in problem.inner_text()
+
+
+@pytest.mark.slow
+def test_a_key_opens_a_locked_service(browser, zoo, tmp_path):
+    keys = tmp_path / "keys.yaml"
+    key = add_key(keys, "somebody")
+    with (
+        service_process(tmp_path / "log", zoo.bundle, "--keys", str(keys)) as locked,
+        open_page(browser, locked) as (page, _),
+    ):
+        assert "wants an API key" in page.locator("#problem").inner_text()
+        assert page.evaluate("document.activeElement.id") == "key"
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        until(page, lambda: page.locator("#key").is_visible())
+        page.locator("#key").fill(key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#adapters input")
+        ask(page, "first")
+        assert not page.locator("#problem").is_visible()
+        assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
 
 
 @pytest.mark.slow

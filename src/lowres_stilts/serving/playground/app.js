@@ -149,7 +149,7 @@ async function answer() {
 
 function show({ summary, nodes }, language) {
   const [said, figure] = summary;
-  byId("summary").replaceChildren(words("span", said, { class: "said" }), figure ? make("span", { class: "faint" }, figure) : "");
+  byId("summary").replaceChildren(words("span", said, { class: "said" }), figure ? make("span", { class: "unseen" }, `, ${figure}`) : "");
   byId("result").replaceChildren(...nodes);
   if (language) byId("result").lang = language;
   else byId("result").removeAttribute("lang");

@@ -16,6 +16,11 @@ export const byId = (id) => document.getElementById(id);
 /** Text of any language: its direction is that of its first strong character. */
 export const words = (name, text, attributes = {}) => make(name, { dir: "auto", ...attributes }, text);
 
+const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+
+/** The direction of text that is cut into marks: `dir=auto` looks only at what is outside of them. */
+export const direction = (text) => (RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr");
+
 /** A bar of a share from 0 to 1, with its figure beside it. */
 export function bar(share, figure, hue) {
   const fill = make("span", { class: hue ? `fill ${hue}` : "fill" });

@@ -1,6 +1,6 @@
 // Answers, drawn by family. Each gives `{summary, nodes}`: what is said first and read aloud, with its figure, and what is shown below.
 
-import { bar, make, percent, words } from "./dom.js";
+import { bar, direction, make, percent, words } from "./dom.js";
 
 const HUES = ["hue0", "hue1", "hue2", "hue3", "hue4", "hue5", "hue6"];
 
@@ -24,7 +24,7 @@ function tags(data, { text }) {
   const found = (Array.isArray(data[0]) ? data[0] : data).map((own) => ({ ...own, tag: own.entity_group ?? own.entity }));
   const colours = hues(found.map((own) => own.tag));
   const marks = found.map((own) => ({ ...own, class: `entity ${colours[own.tag]}` }));
-  const shown = make("p", { class: "reading", dir: "auto" }, ...marked(text, marks));
+  const shown = make("p", { class: "reading", dir: direction(text) }, ...marked(text, marks));
   if (!found.length) return { summary: ["Nothing found in this sentence."], nodes: [shown] };
   const rows = found.map((own) =>
     make("li", {}, words("span", own.word, { class: "label" }), make("span", { class: `tag ${colours[own.tag]}` }, own.tag), bar(own.score, percent(own.score), colours[own.tag])),
@@ -44,7 +44,7 @@ function span(data, { context }) {
   const mark = { start: best.start, end: best.end, class: "span" };
   return {
     summary: [best.answer, percent(best.score)],
-    nodes: [make("p", { class: "reading", dir: "auto" }, ...marked(context, [mark])), bar(best.score, percent(best.score), "warm")],
+    nodes: [make("p", { class: "reading", dir: direction(context) }, ...marked(context, [mark])), bar(best.score, percent(best.score), "warm")],
   };
 }
 
