@@ -17,7 +17,6 @@ from lowres_stilts.cli.app import app
 from lowres_stilts.runtime.manifest import Manifest
 from lowres_stilts.serving.settings import Settings, read_settings
 from tests.conftest import ROOT
-from tests.serving.service_process import asked, service_process
 
 FOLDER = ROOT / "export"
 KUBERNETES = FOLDER / "kubernetes"
@@ -50,12 +49,6 @@ COMMANDS = {
     "kubernetes": [*dockerfile("ENTRYPOINT"), *CONTAINER["args"]],
     "systemd": [Path(EXEC[0]).name, *EXEC[1:]],
 }
-
-
-@pytest.fixture(scope="module")
-def address(zoo, tmp_path_factory):
-    with service_process(tmp_path_factory.mktemp("service") / "log", zoo.bundle) as found:
-        yield found
 
 
 @pytest.mark.parametrize("where", COMMANDS)
@@ -104,7 +97,7 @@ def test_ports_agree():
     assert DEPLOYMENT["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(PORT)
 
 
-def test_the_health_check_tells_a_service_that_answers_from_none(address):
+def test_the_health_check_tells_a_service_that_answers_from_none(served):
     text = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
     check = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.*?\])$", text, re.DOTALL | re.MULTILINE)[1])
     assert check[:2] == ["python", "-c"]
@@ -114,7 +107,7 @@ def test_the_health_check_tells_a_service_that_answers_from_none(address):
         assert script != check[2]
         return subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode
 
-    assert status(address) == 0
+    assert status(served.url) == 0
     assert status("http://127.0.0.1:9") != 0
 
 
@@ -183,10 +176,10 @@ def test_manifests_select_the_pods():
     assert {volume["name"] for volume in POD["volumes"]} == {mount["name"] for mount in CONTAINER["volumeMounts"]}
 
 
-def exposed(address):
+def exposed(served):
     """Names and labels of what the service tells Prometheus after some requests."""
-    asked(address, "/token-classification", {"model": "first-intermediate-tags", "inputs": "glad sun"})
-    text = asked(address, "/metrics")
+    served.post("/token-classification", {"model": "first-intermediate-tags", "inputs": "glad sun"})
+    text = served.get("/metrics").text
     labels = {label for group in re.findall(r"\{(.*?)\}", text) for label in re.findall(r"(\w+)=", group)}
     names = set(re.findall(r"^(lowres_stilts_\w+)", text, re.MULTILINE))
     return names | {name.removesuffix(end) for name in names for end in SUFFIXES}, labels
@@ -210,8 +203,8 @@ def queries():
 
 
 @pytest.mark.parametrize("where", queries())
-def test_queries_name_only_metrics_that_there_are(address, where):
-    names, labels = exposed(address)
+def test_queries_name_only_metrics_that_there_are(served, where):
+    names, labels = exposed(served)
     found = queries()[where]
     assert found
     for query in found:
@@ -255,9 +248,9 @@ def run(command, address, **variables):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_the_example_for_curl_runs(address):
+def test_the_example_for_curl_runs(served):
     done = run(
-        ["sh", FOLDER / "clients" / "curl.sh"], address, CLASSIFIER="second-intermediate", READER="second",
+        ["sh", FOLDER / "clients" / "curl.sh"], served.url, CLASSIFIER="second-intermediate", READER="second",
         TAGGER="first-intermediate-tags", CHOOSER="first-intermediate-choice",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -273,7 +266,7 @@ def test_the_example_for_curl_runs(address):
 
 
 @pytest.mark.parametrize("name", ["openai_embeddings.py", "hub_client.py"])
-def test_the_examples_in_python_run(address, name):
-    done = run([sys.executable, FOLDER / "clients" / name], address, PYTHONPATH=":".join(sys.path))
+def test_the_examples_in_python_run(served, name):
+    done = run([sys.executable, FOLDER / "clients" / name], served.url, PYTHONPATH=":".join(sys.path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

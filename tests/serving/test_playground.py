@@ -1,130 +1,23 @@
-"""The playground: its files, and the page in a real browser over a real service."""
+"""The playground in a real browser over a real service."""
 
-import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from lowres_stilts.serving.keys import add_key
-from lowres_stilts.tasks.catalog import REGISTRY
-from tests.conftest import ROOT
 from tests.serving.browser import open_browser, open_page
-from tests.serving.service_process import asked, service_process
+from tests.serving.playground_page import CONTRAST, FILLED, ask, fill, percent, pick, rows, until
+from tests.serving.service import service
 
-FOLDER = ROOT / "src" / "lowres_stilts" / "serving" / "playground"
-EXAMPLES = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
-KINDS = {
-    "nli": {"text", "pair"},
-    "paraphrase": {"text", "pair"},
-    "tagging": {"text"},
-    "qa": {"question", "context"},
-    "multiple_choice": {"prompt", "choices"},
-    "retrieval": {"query"},
-}
+pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 ARABIC = "انتقلت ليلى إلى بيروت"
-FILLED = {
-    "first": {"text": "glad sun"},
-    "second-intermediate": {"text": "glad sun", "pair": "glad sun"},
-    "first-intermediate-tags": {"text": "glad sun in 😀 rain"},
-    "second": {"question": "good", "context": "😀 calm tea and sun"},
-    "first-intermediate-choice": {"prompt": "quiet", "choices": "tea\nsea\nsun"},
-    "bundle": {"query": "glad", "texts": "sad rain\nglad sun\ncalm tea"},
-}
-"""A question for an adapter of every family, and for the bare encoder."""
-CONTRAST = """
-() => {
-  const shade = (color) => {
-    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([red, green, blue]) => {
-    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const [r, g, b] = [red, green, blue].map((v) => linear(v / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let own = element; own; own = own.parentElement) {
-      const found = shade(getComputedStyle(own).backgroundColor);
-      if (found[3] === 255) return found;
-    }
-    return [255, 255, 255];
-  };
-  const speaks = (own) => [...own.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-  return [...document.querySelectorAll("body *")]
-    .filter((own) => own.checkVisibility() && speaks(own))
-    .map((own) => {
-      const [one, other] = [light(shade(getComputedStyle(own).color)), light(ground(own))].sort((a, b) => b - a);
-      return {text: own.textContent.trim().slice(0, 40), ratio: (one + 0.05) / (other + 0.05)};
-    });
-}
-"""
-"""The contrast of every visible text with what is behind it, as WCAG 2 counts it."""
-
-
-class Markup(HTMLParser):
-    """Scripts and styles that stand in the page itself, and addresses that it names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inline: list[str] = []
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.inline += [name for name in given if name.startswith("on") or name == "style"]
-        if tag == "style" or (tag == "script" and "src" not in given):
-            self.inline.append(tag)
-        self.addresses += [given[name] for name in ("src", "href") if name in given]
-
-
-def test_the_page_names_only_files_that_are_there_and_has_nothing_inline():
-    found = Markup()
-    found.feed((FOLDER / "index.html").read_text(encoding="utf-8"))
-    assert found.inline == []
-    files = [address.removeprefix("/playground/") for address in found.addresses if "/playground/" in address]
-    assert files
-    assert all((FOLDER / name).is_file() for name in files)
-    assert all(address.startswith(("/", "#")) for address in found.addresses)
-
-
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.js")), ids=lambda path: path.name)
-def test_scripts_never_read_text_as_html(path):
-    source = path.read_text(encoding="utf-8")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", source)
-    assert all((FOLDER / name).is_file() for name in re.findall(r'from "\./(.+?)"', source))
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", source)
-
-
-def test_there_are_examples_of_every_family_in_many_languages():
-    codes = [language["code"] for language in EXAMPLES["languages"]]
-    assert len(set(codes)) >= 15
-    assert {"ar", "fa", "he", "qu", "sw", "ur", "yo"} <= set(codes)
-    assert list(EXAMPLES["examples"]) == codes
-    for own in EXAMPLES["examples"].values():
-        assert set(own) == set(KINDS)
-        for kind, items in own.items():
-            assert len(items) >= 2
-            assert all(set(item) == KINDS[kind] and all(item.values()) for item in items)
-
-
-def test_the_tasks_that_the_page_takes_for_pairs_are_pairs():
-    source = (FOLDER / "families.js").read_text(encoding="utf-8")
-    named = json.loads(re.search(r"PARAPHRASE = (\[.*?\])", source)[1])
-    assert {task for task in named if len(REGISTRY[task].fields) == 2} == set(named)
-    for task in REGISTRY.values():
-        if task.family == "classification" and "entailment" in task.labels:
-            assert len(task.fields) == 2, task.name
 
 
 @pytest.fixture(scope="module")
-def address(zoo, tmp_path_factory):
-    with service_process(tmp_path_factory.mktemp("service") / "log", zoo.bundle) as found:
-        yield found
+def address(served):
+    return served.url
 
 
 @pytest.fixture(scope="module")
@@ -142,61 +35,21 @@ def page(browser, address):
         assert {url for url in happened.addresses if not url.startswith(f"{address}/")} == set()
 
 
-def pick(page, adapter):
-    page.locator(f"#adapters input[value='{adapter}']").check(force=True)
-
-
-def fill(page, **values):
-    for name, value in values.items():
-        page.locator(f"textarea[name='{name}']").fill(value)
-
-
-def ask(page, adapter, **values):
-    """Fills the form of an adapter, and waits for its answer."""
-    pick(page, adapter)
-    fill(page, **(values or FILLED[adapter]))
-    page.get_by_role("button", name="Answer").click()
-    page.wait_for_selector("#result:not(:empty)")
-
-
-def until(page, is_so):
-    """Waits; Playwright's own way of asking again and again would need `unsafe-eval`."""
-    for _ in range(300):
-        if is_so():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it never became so")
-
-
-def rows(page):
-    """Texts and figures of the list of results."""
-    return [
-        (row.locator(".label").inner_text(), row.locator(".figure").inner_text())
-        for row in page.locator("#result .ranked li").all()
-    ]
-
-
-def percent(share):
-    return f"{100 * share:.1f} %"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("adapter", ["first", "second-intermediate"])
-def test_labels_are_shown_with_their_probabilities(page, address, adapter):
+def test_labels_are_shown_with_their_probabilities(page, served, adapter):
     ask(page, adapter)
     inputs = list(FILLED[adapter].values())
-    [expected] = asked(address, "/predict", {"model": adapter, "inputs": [inputs]})
+    [expected] = served.post("/predict", {"model": adapter, "inputs": [inputs]}).json()
     assert rows(page) == [(item["label"], percent(item["score"])) for item in expected]
     assert expected[0]["label"] in page.locator("#summary").inner_text()
     track, fill = (page.locator(f"#result .best {part}").bounding_box()["width"] for part in (".track", ".fill"))
     assert fill / track == pytest.approx(expected[0]["score"], abs=0.02)
 
 
-@pytest.mark.slow
-def test_entities_are_marked_where_they_are(page, address):
+def test_entities_are_marked_where_they_are(page, served):
     ask(page, "first-intermediate-tags")
     text = FILLED["first-intermediate-tags"]["text"]
-    expected = asked(address, "/token-classification", {"model": "first-intermediate-tags", "inputs": text})
+    expected = served.post("/token-classification", {"model": "first-intermediate-tags", "inputs": text}).json()
     assert expected, "the tiny model finds nothing to mark"
     marks = [mark.locator("bdi").inner_text() for mark in page.locator("#result mark").all()]
     assert marks == [item["word"] for item in expected]
@@ -205,35 +58,31 @@ def test_entities_are_marked_where_they_are(page, address):
     assert tags == [item["entity_group"] for item in expected]
 
 
-@pytest.mark.slow
-def test_an_answer_is_marked_in_its_context(page, address):
+def test_an_answer_is_marked_in_its_context(page, served):
     ask(page, "second")
-    expected = asked(address, "/question-answering", {"model": "second", "inputs": FILLED["second"]})
+    expected = served.post("/question-answering", {"model": "second", "inputs": FILLED["second"]}).json()
     assert page.locator("#result mark bdi").all_inner_texts() == [expected["answer"]]
     assert page.locator("#result .reading").inner_text() == FILLED["second"]["context"]
     assert page.locator("#result .figure").inner_text() == percent(expected["score"])
 
 
-@pytest.mark.slow
-def test_choices_are_ranked(page, address):
+def test_choices_are_ranked(page, served):
     ask(page, "first-intermediate-choice")
     choices = FILLED["first-intermediate-choice"]["choices"].split("\n")
     body = {"model": "first-intermediate-choice", "inputs": {"prompt": "quiet", "choices": choices}}
-    expected = asked(address, "/multiple-choice", body)
+    expected = served.post("/multiple-choice", body).json()
     ranked = sorted(zip(choices, expected["scores"], strict=True), key=lambda item: -item[1])
     assert rows(page) == [(choice, percent(score)) for choice, score in ranked]
     assert ranked[0][0] == expected["choice"]
 
 
-@pytest.mark.slow
-def test_matches_are_ranked(page, address):
+def test_matches_are_ranked(page, served):
     ask(page, "bundle")
     texts = FILLED["bundle"]["texts"].split("\n")
-    expected = asked(address, "/rerank", {"query": "glad", "texts": texts})
+    expected = served.post("/rerank", {"query": "glad", "texts": texts}).json()
     assert rows(page) == [(texts[item["index"]], f"{item['score']:.3f}") for item in expected]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("adapter", FILLED)
 @pytest.mark.parametrize("language", ["sw", "ur", "zh"])
 def test_a_language_fills_the_form_and_asks(page, adapter, language):
@@ -248,7 +97,6 @@ def test_a_language_fills_the_form_and_asks(page, adapter, language):
     until(page, lambda: first.input_value() != before)
 
 
-@pytest.mark.slow
 def test_everything_can_be_done_with_the_keyboard(page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -273,7 +121,6 @@ def test_everything_can_be_done_with_the_keyboard(page):
     assert len(rows(page)) > 1
 
 
-@pytest.mark.slow
 def test_every_control_has_a_name_and_answers_are_read_aloud(page):
     for adapter in FILLED:
         pick(page, adapter)
@@ -284,7 +131,6 @@ def test_every_control_has_a_name_and_answers_are_read_aloud(page):
     assert page.locator("#problem").get_attribute("role") == "alert"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("adapter", FILLED)
 def test_it_fits_a_phone(browser, address, adapter):
     with open_page(browser, address, **PHONE) as (page, happened):
@@ -300,7 +146,6 @@ def test_it_fits_a_phone(browser, address, adapter):
         assert happened.faults == []
 
 
-@pytest.mark.slow
 def test_text_runs_from_right_to_left_where_it_should(page):
     direction = "(own) => getComputedStyle(own).direction"
     ask(page, "second", question="أين ليلى؟", context=ARABIC)
@@ -318,7 +163,6 @@ def test_text_runs_from_right_to_left_where_it_should(page):
     assert page.locator("html").evaluate(direction) == "ltr"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("adapter", FILLED)
 def test_text_stands_out_in_light_and_dark(browser, address, scheme, adapter):
@@ -335,7 +179,6 @@ def test_text_stands_out_in_light_and_dark(browser, address, scheme, adapter):
         assert (red + green + blue < 300) == (scheme == "dark")
 
 
-@pytest.mark.slow
 def test_a_chosen_theme_stays(browser, address):
     with open_page(browser, address, color_scheme="light") as (page, _):
         ground = "getComputedStyle(document.body).backgroundColor"
@@ -351,7 +194,6 @@ def test_a_chosen_theme_stays(browser, address):
         assert "dark" in button.inner_text()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("adapter", FILLED)
 def test_hostile_text_is_text(page, adapter):
     several = {"choices", "texts"}
@@ -367,7 +209,6 @@ def test_hostile_text_is_text(page, adapter):
     assert "onerror" in page.locator("#curl").inner_text()
 
 
-@pytest.mark.slow
 def test_throughput_is_shown(page):
     ask(page, "first")
     page.get_by_role("button", name="Send it 100 times").click()
@@ -382,7 +223,6 @@ def test_throughput_is_shown(page):
     )
 
 
-@pytest.mark.slow
 def test_faults_are_told_in_words(browser, address):
     with open_page(browser, address) as (page, _):
         problem = page.locator("#problem")
@@ -401,13 +241,12 @@ def test_faults_are_told_in_words(browser, address):
         assert "cannot be reached" in problem.inner_text()
 
 
-@pytest.mark.slow
 def test_a_key_opens_a_locked_service(browser, zoo, tmp_path):
     keys = tmp_path / "keys.yaml"
     key = add_key(keys, "somebody")
     with (
-        service_process(tmp_path / "log", zoo.bundle, "--keys", str(keys)) as locked,
-        open_page(browser, locked) as (page, _),
+        service(zoo.bundle, "--keys", keys) as locked,
+        open_page(browser, locked.url) as (page, _),
     ):
         assert "wants an API key" in page.locator("#problem").inner_text()
         assert page.evaluate("document.activeElement.id") == "key"
@@ -422,7 +261,6 @@ def test_a_key_opens_a_locked_service(browser, zoo, tmp_path):
         assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
 
 
-@pytest.mark.slow
 def test_an_empty_field_is_asked_for(page):
     pick(page, "first")
     page.locator("#go").click()
