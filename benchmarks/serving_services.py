@@ -94,6 +94,7 @@ def running(name: str, scratch: Path) -> Iterator[Service]:
     log = (scratch / f"{name}.log").open("wb")
     # Every service takes the threads that it takes by itself.
     inherited = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    inherited["ORT_DISABLE_TELEMETRY"] = "1"
     process = subprocess.Popen(
         start.command, cwd=start.folder, env={**inherited, **start.environment}, stdout=log, stderr=log,
         start_new_session=True,

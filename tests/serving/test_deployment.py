@@ -128,6 +128,11 @@ def test_the_image_has_neither_root_nor_torch():
     assert all((ROOT / name).exists() for name in copied)
 
 
+def test_onnxruntime_tells_nobody():
+    assert "ORT_DISABLE_TELEMETRY=1" in (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    assert "ORT_DISABLE_TELEMETRY=1" in UNIT
+
+
 def test_the_container_may_do_nothing_but_serve():
     own = CONTAINER["securityContext"]
     assert own["readOnlyRootFilesystem"] is True
