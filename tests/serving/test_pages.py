@@ -45,7 +45,3 @@ def test_the_page_and_its_parts(ask):
 )
 def test_nothing_else(ask, path):
     assert ask(f"/playground/{path}").status_code == 404
-
-
-def test_where_to_look_without_a_page(served):
-    assert served.get("/").json()["openapi"] == "/openapi.json"

@@ -6,9 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from lowres_stilts import __version__
 from lowres_stilts.serving.problems import NOT_FOUND, Refusal
-from lowres_stilts.serving.routing import json, router
+from lowres_stilts.serving.routing import router
 
 FOLDER = Path(__file__).parent / "playground"
 INDEX = "index.html"
@@ -16,7 +15,6 @@ PAGE: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
             "text/html": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"type": "object"}},
         }
     }
 }
@@ -33,9 +31,7 @@ def pages(folder: Path = FOLDER) -> APIRouter:
 
     @routes.get("/", tags=["service"], response_class=Response, responses=PAGE)
     async def page(request: Request) -> Response:
-        """The playground, or where to look where there is none."""
-        if INDEX not in files:
-            return json({"service": "lowres-stilts", "version": __version__, "openapi": "/openapi.json"})
+        """The playground."""
         return _file(*files[INDEX])
 
     @routes.get("/playground/{name:path}", include_in_schema=False)

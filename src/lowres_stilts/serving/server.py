@@ -1,8 +1,8 @@
 """uvicorn with this service's limits, in one process or several.
 
 Each worker process opens the model for itself. They share the code and the pages of `weights.bin` and of the
-adapters' files that onnxruntime maps and does not copy. Private to each are the tokenizer's tables, what onnxruntime
-packs anew for its kernels, and activations; docs/serving.md has figures.
+adapters' files that onnxruntime maps and does not copy. Private to each are the tokenizer's tables, what
+onnxruntime packs anew for its kernels, and activations; docs/serving.md has figures.
 """
 
 import contextlib
