@@ -160,8 +160,10 @@ def test_unloading_and_loading_by_an_admin_under_load(zoo, bundle, admin):
 
 def test_a_request_in_flight_keeps_its_adapter(zoo, bundle, admin):
     settings, headers = admin
-    body = {"inputs": {"question": "a", "context": "glad sun " * 5000}, "adapter": "second"}
-    with service(zoo.bundle, queue={"tokens_per_run": 100, "runs": 1}, **settings) as running:
+    body = {"inputs": {"question": "a", "context": "glad sun " * 15_000}, "adapter": "second"}
+    with service(
+        zoo.bundle, queue={"tokens_per_run": 50, "runs": 1}, limits={"characters": 200_000}, **settings
+    ) as running:
         found = []
         asking = threading.Thread(target=lambda: found.append(running.post("/question-answering", body)))
         asking.start()
@@ -172,7 +174,7 @@ def test_a_request_in_flight_keeps_its_adapter(zoo, bundle, admin):
         assert running.post("/question-answering", body).status_code == 404
         asking.join()
     assert found[0].status_code == 200
-    expected = bundle.predict([("a", "glad sun " * 5000)], "second")[0]
+    expected = bundle.predict([("a", "glad sun " * 15_000)], "second")[0]
     assert found[0].json()["score"] == pytest.approx(expected.score, abs=1e-3)
 
 
