@@ -14,16 +14,17 @@ sys.path.append(sys.path.pop(0))
 import argparse
 from pathlib import Path
 
-from onnx_bundles import bundle_results
+from onnx_bundles import bundle_results, preset_results
 from onnx_core import core_results
 from onnx_speed import speed_results
 from report import print_results, write_report
 
+PARTS = ("speed", "bundles", "presets", "core")
 SETUP = {
     "model": "XLM-R base, random weights",
     "threads": 2,
     "padding": "none",
-    "dtype": "int8 weights, per channel",
+    "dtype": "server-cpu: int8 weights per channel, static scales, eight outliers of every input in float32",
 }
 
 
@@ -32,13 +33,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds and examples: minutes on two cores")
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--skip", nargs="*", choices=("speed", "bundles", "core"), default=(), help="leave out")
+    parser.add_argument("--skip", nargs="*", choices=PARTS, default=(), help="leave out")
     arguments = parser.parse_args()
     results = []
     if "speed" not in arguments.skip:
         results += speed_results(rounds=5 if arguments.quick else 15)
     if "bundles" not in arguments.skip:
         results += bundle_results(examples=30 if arguments.quick else 100)
+    if "presets" not in arguments.skip and not arguments.quick:
+        results += preset_results(examples=30)
     if "core" not in arguments.skip:
         results += core_results()
     print_results("ONNX", results)

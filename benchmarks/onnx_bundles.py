@@ -13,7 +13,7 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import Retriever, View
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.evaluation_data import evaluation_data
-from lowres_stilts.export.presets import PRESETS
+from lowres_stilts.export.presets import PRESETS, Storage
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import float_base, open_packages
@@ -65,10 +65,25 @@ def bundle_results(examples: int) -> list[Result]:
             Result("bundle_mb_starter_10_languages", _size(small_bundle(folder / "small")), "MB", 1),
             Result("bundle_mb_xlmr_base_10_languages", _xlmr_size(folder / "xlmr"), "MB", 1),
         ]
-        for name, counts in (("score_loss_points", None), ("score_loss_points_10_languages", words())):
-            losses = _losses(folder / name, counts, examples)
+        for name, counts, storage in (
+            ("score_loss_points", None, PRESETS["server-cpu"]),
+            ("score_loss_points_10_languages", words(), SMALL),
+        ):
+            losses = _losses(folder / name, counts, examples, storage)
             results += [Result(f"{name}_{task}", loss, "points", examples) for task, loss in losses.items()]
             results.append(Result(name, float(np.mean(list(losses.values()))), "points", len(losses)))
+    return results
+
+
+def preset_results(examples: int) -> list[Result]:
+    """What each preset costs in score and in bytes, with the whole vocabulary and three adapters."""
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, storage in PRESETS.items():
+            folder = Path(scratch) / name
+            loss = float(np.mean(list(_losses(folder, None, examples, storage).values())))
+            results.append(Result(f"score_loss_points_{name}", loss, "points", examples))
+            results.append(Result(f"bundle_mb_starter_{name}", _size(folder), "MB", 1))
     return results
 
 
@@ -92,7 +107,9 @@ def _xlmr() -> Encoder:
     return replace(starter, model=random_base())
 
 
-def _losses(folder: Path, counts: dict[str, dict[str, float]] | None, examples: int) -> dict[str, float]:
+def _losses(
+    folder: Path, counts: dict[str, dict[str, float]] | None, examples: int, storage: Storage
+) -> dict[str, float]:
     """Points lost against float32 torch with the whole vocabulary, by task, the mean over languages."""
     source = open_source(DataSettings(source="xtreme", dir=data_dir()))
     given = evaluation_data(source, examples)
@@ -100,7 +117,7 @@ def _losses(folder: Path, counts: dict[str, dict[str, float]] | None, examples: 
     manifest = export_bundle(
         [ADAPTERS / name for name in PACKAGES],
         folder,
-        storage=SMALL if counts else PRESETS["server-cpu"],
+        storage=storage,
         words=counts,
         vocabulary=PIECES["starter"],
         tests=lambda task: {code: found for code, found in given(task).items() if code in wanted},
