@@ -18,7 +18,7 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from lowres_stilts.export.adapters import write_adapter
 from lowres_stilts.export.graph import Graph
-from lowres_stilts.export.int8 import OUTLIERS, Range, quantize_rows
+from lowres_stilts.export.int8 import Range, quantize_rows
 from lowres_stilts.export.layers import Shape
 from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.presets import PRESETS, products_of
@@ -32,6 +32,10 @@ from report import Result
 THREADS, RANK, ADAPTERS = 2, 8, 32
 SHAPES = {"32x64": (32, 64), "1x16": (1, 16)}
 SHAPE = Shape("xlm-roberta", 12, 12, 768, 1e-5, 1)
+COLUMNS = {
+    "attention.output.dense": 4, "intermediate.dense": 18, "output.dense": 13, "query": 5, "key": 5, "value": 5,
+}  # fmt: skip
+"""Most columns that outliers take in an input of the starter's layers; random weights have no outliers."""
 MOST_TOKENS = 5000
 """Ids that are drawn; the rows of the embedding that are read hardly matter."""
 Run = Callable[[NDArray[np.int64]], object]
@@ -71,11 +75,13 @@ def random_base() -> Any:
 
 
 def int8_forms(weights: Any, embeddings: Any = "int8") -> Iterator[tuple[str, Any]]:
-    """The base's graphs as server-cpu has them, with as many outliers in every input as there can be."""
+    """The base's graphs as server-cpu has them, with an outlier in every input as large as the starter's."""
     storage = replace(PRESETS["server-cpu"], embeddings=embeddings)
-    linear = {name.removesuffix(".weight"): weight for name, weight in weights.items() if weight.ndim == 2}
-    largest = {name: np.where(np.arange(weight.shape[1]) < OUTLIERS, 30, 3.0) for name, weight in linear.items()}
-    ranges = {name: Range(-ends.astype(np.float32), ends.astype(np.float32)) for name, ends in largest.items()}
+    ranges = {}
+    for name, weight in weights.items():
+        columns = next((count for ending, count in COLUMNS.items() if name.endswith(f"{ending}.weight")), 0)
+        largest = np.where(np.arange(weight.shape[-1]) == 0, 3.0 * (1 + columns), 3.0).astype(np.float32)
+        ranges[name.removesuffix(".weight")] = Range(np.full_like(largest, -3.0), largest)
     for file, form in FORMS.items():
         yield file, base_model(SHAPE, weights, products_of(storage, ranges), form)
 

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from lowres_stilts.export.graph import Graph
 from lowres_stilts.export.int4 import BLOCK, Int4Rows, packed, quantize_blocks
-from lowres_stilts.export.int8 import INT8_MAX, OUTLIERS, Int8Linear, Range, quantize_rows, split_range
+from lowres_stilts.export.int8 import (
+    INT8_MAX,
+    MOST_COLUMNS,
+    OUTLIERS,
+    Int8Linear,
+    Range,
+    overflow_of,
+    quantize_rows,
+    usual_range,
+)
 
 TABLES = st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1, max_size=5)
 
@@ -38,12 +47,30 @@ def test_blocks_are_within_a_step_and_two_numbers_share_a_byte(rows):
 def test_the_range_is_that_of_all_but_a_few_far_features(sizes, random):
     largest = np.array(sizes, np.float32)
     least = -largest * np.array([random.random() for _ in sizes], np.float32)
-    outliers, low, high = split_range(Range(least, largest))
-    rest = np.delete(np.arange(len(sizes)), outliers)
-    assert len(outliers) <= OUTLIERS
+    low, high = usual_range(Range(least, largest))
+    beyond = (largest > high) | (least < low)
+    assert beyond.sum() <= OUTLIERS
     assert low <= 0 <= high
-    assert (low, high) == (min(0.0, float(least[rest].min())), max(0.0, float(largest[rest].max())))
-    assert all(largest[number] > high for number in outliers)
+    assert high == 0 or high in largest
+    assert low == 0 or low in least
+
+
+@given(
+    st.lists(st.tuples(st.floats(-50, 0, width=32), st.floats(0, 50, width=32)), min_size=1, max_size=20),
+    st.floats(0.5, 4),
+    st.randoms(use_true_random=False),
+)
+def test_columns_carry_all_that_is_beyond_the_range(features, largest, random):
+    """Each takes at most what the range holds above zero, and together they are the feature."""
+    range_ = Range(*(np.array(ends, np.float32) for ends in zip(*features, strict=True)))
+    least = -largest / 2
+    overflow = overflow_of(range_, least, largest)
+    x = np.array([random.uniform(float(a), float(b)) for a, b in features])
+    columns = np.clip(overflow.signs * x[overflow.features] - overflow.starts, 0, largest)
+    found = np.clip(x, least, largest)
+    np.add.at(found, overflow.features, overflow.signs * columns)
+    room = MOST_COLUMNS * largest
+    assert np.abs(found - np.clip(x, least - room, largest + room)).max() <= largest / INT8_MAX + 1e-5
 
 
 def run(graph, output, given, shape):
@@ -52,11 +79,11 @@ def run(graph, output, given, shape):
 
 
 @pytest.mark.parametrize("unsigned", [False, True])
-def test_outliers_are_multiplied_as_they_are(unsigned):
-    """A feature that is 50 times larger than the rest costs these no precision, and keeps its own."""
+def test_outliers_have_columns_of_their_own(unsigned):
+    """A feature that is 20 times larger than the rest costs these no precision, and keeps its own."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 64)).astype(np.float32)
-    x[:, 7] *= 50
+    x[:, 7] *= 20
     weight, bias = rng.normal(size=(32, 64)).astype(np.float32), rng.normal(size=32).astype(np.float32)
     exact = x @ weight.T + bias
     errors = {}
@@ -64,9 +91,9 @@ def test_outliers_are_multiplied_as_they_are(unsigned):
         graph = Graph()
         given = graph.input("x", np.float32, ["tokens", 64])
         product = Int8Linear(unsigned=unsigned, ranges=ranges).add(graph, "layer", given, weight, bias)
-        errors[kind] = np.abs(run(graph, product, {"x": x}, ["tokens", 32]) - exact)[:, :].mean()
-    assert errors["static"] < 0.1
-    assert errors["dynamic"] > 5 * errors["static"]
+        errors[kind] = np.abs(run(graph, product, {"x": x}, ["tokens", 32]) - exact).mean()
+    assert errors["static"] < 0.15
+    assert errors["dynamic"] > 4 * errors["static"]
 
 
 @pytest.mark.parametrize("width", [32, 64, 80])

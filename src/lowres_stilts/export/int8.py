@@ -1,5 +1,6 @@
 """Weights in 8 bits."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ EPSILON = 1e-6
 """The least range of a layer's input."""
 OUTLIERS = 8
 """Most features of an input that may leave the range of the others."""
+MOST_COLUMNS = 32
+"""For what one feature has beyond the range."""
 FAR = 1.25
 """How many times the largest of the others they must reach."""
 
@@ -29,16 +32,26 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Overflow:
+    """Columns that carry what features have beyond the range: of a feature with three times as much, two."""
+
+    features: NDArray[np.int64]
+    """`[columns]`: which feature a column belongs to."""
+    signs: Floats
+    """`[columns]`: 1 for what is above the range, -1 for what is below."""
+    starts: Floats
+    """`[columns]`: the size from which on it counts."""
+
+
+@dataclass(frozen=True)
 class Quantized:
     """An input in uint8, its scale, and the value that stands for zero, as values of a graph."""
 
     values: str
     scale: str
     zero: str
-    excess: str | None = None
-    """`[tokens, outliers]`: how far outliers are beyond what uint8 can say."""
-    outliers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Which features they are."""
+    overflow: Overflow | None = None
+    """The columns that follow the features."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,9 @@ class Int8Linear:
 
     Where the range of an input was measured, its scale is fixed by it, so that an answer does not depend on what
     shares its batch. A few features of transformers are many times larger than the rest (Dettmers et al. 2022,
-    LLM.int8(), arXiv:2208.07339, section 3); the range is that of the others, and what is beyond it is multiplied
-    in float32 and added. Without a range, the scale is that of each batch (DynamicQuantizeLinear).
+    LLM.int8(), arXiv:2208.07339, section 3). The range is that of the others, and what is beyond it goes into
+    further columns with the same weights, as in outlier channel splitting (Zhao et al. 2019, arXiv:1901.09504).
+    Without a range, the scale is that of each batch (DynamicQuantizeLinear).
     """
 
     unsigned: bool = False
@@ -64,10 +78,13 @@ class Int8Linear:
             self._inputs[x] = self._fixed(graph, name, x) if has_range else _dynamic(graph, x)
         given = self._inputs[x]
         integers, scales = quantize_rows(weight)
+        if given.overflow is not None:
+            columns = integers[:, given.overflow.features] * given.overflow.signs.astype(np.int8)
+            integers = np.concatenate([integers, columns], axis=1)
         zeros = np.zeros(len(scales), np.int8)
         if self.unsigned:
             integers, zeros = (array.view(np.uint8) ^ 128 for array in (integers, zeros))
-        product = graph.node(
+        return graph.node(
             "MatMulIntegerToFloat",
             given.values,
             graph.constant(f"{name}.weight_int8", integers.T),
@@ -78,27 +95,23 @@ class Int8Linear:
             graph.constant(f"{name}.bias", bias),
             domain=CONTRIB,
         )
-        if given.excess is None:
-            return product
-        columns = graph.constant(f"{name}.outliers", weight[:, given.outliers].T)
-        return graph.node("Gemm", given.excess, columns, product)
 
     def _fixed(self, graph: Graph, name: str, x: str) -> Quantized:
-        outliers, least, largest = split_range(self.ranges[name])
+        least, largest = usual_range(self.ranges[name])
         step = max(largest - least, EPSILON) / UINT8_MAX
-        zero = np.uint8(np.clip(round(-least / step), 0, UINT8_MAX))
+        point = np.uint8(np.clip(round(-least / step), 0, UINT8_MAX))
         scale = graph.constant(f"{name}.input_scale", np.array(step, np.float32))
-        point = graph.constant(f"{name}.input_zero", np.array(zero, np.uint8))
-        values = graph.node("QuantizeLinear", x, scale, point)
-        if not len(outliers):
-            return Quantized(values, scale, point)
-        bounds = [
-            graph.constant(f"{name}.input_{end}", np.array((limit - float(zero)) * step, np.float32))
-            for end, limit in (("least", 0), ("largest", UINT8_MAX))
-        ]
-        features = graph.node("Gather", x, graph.constant(f"{name}.features", outliers), axis=1)
-        excess = graph.node("Sub", features, graph.node("Clip", features, *bounds))
-        return Quantized(values, scale, point, excess, outliers)
+        zero = graph.constant(f"{name}.input_zero", np.array(point, np.uint8))
+        values = graph.node("QuantizeLinear", x, scale, zero)
+        ends = step * (0 - float(point)), step * (UINT8_MAX - float(point))
+        overflow = overflow_of(self.ranges[name], *ends)
+        if not len(overflow.features):
+            return Quantized(values, scale, zero)
+        beyond = graph.node("Gather", x, graph.constant(f"{name}.features", overflow.features), axis=1)
+        beyond = graph.node("Mul", beyond, graph.constant(f"{name}.signs", overflow.signs))
+        beyond = graph.node("Sub", beyond, graph.constant(f"{name}.starts", overflow.starts))
+        columns = graph.node("QuantizeLinear", graph.node("Relu", beyond), scale, zero)
+        return Quantized(graph.node("Concat", values, columns, axis=1), scale, zero, overflow)
 
 
 @dataclass(frozen=True)
@@ -113,15 +126,24 @@ class Int8Rows:
         return graph.node("Mul", graph.node("CastLike", chosen, scale), scale)
 
 
-def split_range(range_: Range) -> tuple[NDArray[np.int64], float, float]:
-    """Features that are far larger than the rest, and the range of the rest, which includes zero."""
+def usual_range(range_: Range) -> tuple[float, float]:
+    """The range of all features but a few that are far larger; it includes zero."""
     sizes = np.maximum(-range_.least, range_.largest)
     order = np.argsort(-sizes)
     bound = FAR * sizes[order[min(OUTLIERS, len(order) - 1)]]
-    outliers = np.sort(order[:OUTLIERS][sizes[order[:OUTLIERS]] > bound])
-    rest = np.delete(np.arange(len(sizes)), outliers)
-    least, largest = float(range_.least[rest].min()), float(range_.largest[rest].max())
-    return outliers, min(least, 0.0), max(largest, 0.0)
+    rest = [number for place, number in enumerate(order) if place >= OUTLIERS or sizes[number] <= bound]
+    return min(float(range_.least[rest].min()), 0.0), max(float(range_.largest[rest].max()), 0.0)
+
+
+def overflow_of(range_: Range, least: float, largest: float) -> Overflow:
+    """The columns that what is beyond a range needs, each of which holds at most `largest`."""
+    columns = []
+    for sign, sizes, end in ((1.0, range_.largest, largest), (-1.0, -range_.least, -least)):
+        for feature in np.flatnonzero(sizes > end + largest / INT8_MAX):
+            count = min(math.ceil((float(sizes[feature]) - end) / max(largest, EPSILON)), MOST_COLUMNS)
+            columns += [(int(feature), sign, end + number * largest) for number in range(count)]
+    features, signs, starts = zip(*columns, strict=True) if columns else ((), (), ())
+    return Overflow(np.array(features, np.int64), np.array(signs, np.float32), np.array(starts, np.float32))
 
 
 def quantize_rows(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
