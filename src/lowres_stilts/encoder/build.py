@@ -11,6 +11,7 @@ from transformers.quantizers import AutoHfQuantizer
 
 from lowres_stilts.encoder.quantize import (
     NF4_BLOCK,
+    OffloadedEmbedding,
     WordEmbedding4bit,
     WordEmbedding8bit,
     fill_linear4bit,
@@ -23,6 +24,7 @@ from lowres_stilts.errors import EncoderError
 Quantize = Literal["none", "int8", "nf4"]
 Embeddings = Literal["none", "int8", "nf4"]
 WORDS = "embeddings.word_embeddings.weight"
+CPU = torch.device("cpu")
 OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 """How checkpoints that began in TensorFlow call them."""
 
@@ -47,6 +49,7 @@ def fill(
     embeddings: Embeddings,
     dtype: torch.dtype,
     device: torch.device,
+    offload: bool = False,
 ) -> None:
     """Reads every weight of an empty encoder, a few rows at a time, and quantizes it as it comes.
 
@@ -56,6 +59,7 @@ def fill(
         embeddings: how the word embeddings are stored.
         dtype: of what is not quantized.
         device: where to.
+        offload: keep the word embeddings on the CPU.
 
     Raises:
         EncoderError: the checkpoint lacks a weight, or one has another shape.
@@ -63,16 +67,15 @@ def fill(
     for name, module, own in _parameters(model):
         source = _source(sources, f"{model.base_model_prefix}.{name}", name, own)
         parts = (piece.to(dtype) for piece in pieces(source))
-        if name == WORDS and embeddings != "none":
-            model.set_input_embeddings(_words(parts, source.shape, embeddings, dtype, device))
+        if name == WORDS and (embeddings != "none" or offload):
+            words = _words(parts, source.shape, embeddings, dtype, CPU if offload else device)
+            model.set_input_embeddings(OffloadedEmbedding(words, device) if offload else words)
         elif own == "weight" and isinstance(module, bnb.nn.Linear4bit):
             fill_linear4bit(module, parts, dtype, device)
         elif own == "weight" and isinstance(module, bnb.nn.Linear8bitLt):
             module.weight = int8_rows(parts, source.shape, device)
         else:
-            weight = torch.empty(source.shape, dtype=dtype, device=device)
-            _copy(weight, parts)
-            setattr(module, own, nn.Parameter(weight, requires_grad=False))
+            setattr(module, own, nn.Parameter(_whole(parts, source.shape, dtype, device), requires_grad=False))
         release_freed_memory()
     _fill_buffers(model, device)
 
@@ -105,17 +108,21 @@ def _words(
             words = WordEmbedding8bit(rows, width, dtype=dtype)
         words.weight = int8_rows(parts, shape, device)
         return words
+    if embeddings == "none":
+        return nn.Embedding(rows, width, _weight=_whole(parts, shape, dtype, device))
     if width % NF4_BLOCK:
         raise EncoderError(f"model.embeddings: nf4 wants a width divisible by {NF4_BLOCK}, not {width}; take int8")
     values, scales = nf4_rows(parts, shape, device)
     return WordEmbedding4bit(values.view(rows, -1), scales.view(rows, -1), dtype)
 
 
-def _copy(weight: Tensor, parts: Iterable[Tensor]) -> None:
+def _whole(parts: Iterable[Tensor], shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    weight = torch.empty(shape, dtype=dtype, device=device)
     start = 0
     for part in parts:
         weight[start : start + len(part)].copy_(part)
         start += len(part)
+    return weight
 
 
 def _fill_buffers(model: nn.Module, device: torch.device) -> None:

@@ -51,6 +51,7 @@ def load_encoder(
     revision: str | None = None,
     quantize: Quantize = "nf4",
     embeddings: Embeddings = "int8",
+    offload_embeddings: bool = False,
     compute: Compute = "bf16",
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> Encoder:
@@ -61,7 +62,8 @@ def load_encoder(
         revision: a branch, tag or commit of the Hub repository.
         quantize: how bitsandbytes stores the linear layers; `nf4` with double quantization as in QLoRA
             (Dettmers et al. 2023, arXiv:2305.14314, section 3).
-        embeddings: how bitsandbytes stores the word embeddings.
+        embeddings: how the word embeddings are stored.
+        offload_embeddings: keep them on the CPU.
         compute: the type of activations and of all weights that are not quantized.
         device: `auto` takes CUDA where there is one.
 
@@ -73,7 +75,9 @@ def load_encoder(
     config = read_config(model_id, revision)
     try:
         backend = _fast(model_id, AutoTokenizer.from_pretrained(path, revision=revision))
-        model = load_weights(path, config, revision, quantize, embeddings, dtype=dtype, device=place)
+        model = load_weights(
+            path, config, revision, quantize, embeddings, dtype=dtype, device=place, offload=offload_embeddings
+        )
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(_not_found(model_id, error)) from error
     base_id = BASE_ID if model_id == STARTER_ID else model_id
@@ -107,6 +111,7 @@ def load_weights(
     *,
     dtype: torch.dtype,
     device: torch.device,
+    offload: bool = False,
 ) -> PreTrainedModel:
     """The frozen encoder without its tokenizer; memory never holds much more than the quantized weights.
 
@@ -114,7 +119,8 @@ def load_weights(
         EncoderError: the checkpoint lacks a weight of the encoder.
     """
     model = empty_model(config, quantize=quantize, dtype=dtype, attention=attention_of(device))
-    fill(model, checkpoint_tensors(path, revision), embeddings=embeddings, dtype=dtype, device=device)
+    sources = checkpoint_tensors(path, revision)
+    fill(model, sources, embeddings=embeddings, dtype=dtype, device=device, offload=offload)
     keep_weights_unpacked(model)
     model.requires_grad_(requires_grad=False)
     return model.eval()

@@ -19,6 +19,12 @@ class WordEmbedding8bit(bnb.nn.Embedding8bit):  # type: ignore[misc]
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         nn.Module._save_to_state_dict(self, destination, prefix, keep_vars)  # noqa: SLF001 - the inherited hook
 
+    def rows(self, start: int, end: int) -> Tensor:
+        """Vectors `[rows, width]` of neighbouring tokens."""
+        scales = self.weight.SCB[start:end, None] / 127.0
+        vectors: Tensor = (self.weight.data[start:end] * scales).to(self.dtype)
+        return vectors
+
 
 class WordEmbedding4bit(nn.Module):
     """NF4 embedding: half a byte a value and a float32 scale for each 64; rows are dequantized as they are used.
@@ -49,6 +55,31 @@ class WordEmbedding4bit(nn.Module):
         state = QuantState(scales.reshape(-1), shape, self.code, NF4_BLOCK, quant_type="nf4", dtype=self.dtype)
         vectors: Tensor = dequantize_4bit(values.reshape(-1, 1), state)
         return vectors.view(shape)
+
+
+class OffloadedEmbedding(nn.Module):
+    """Word embeddings that stay in the CPU's memory; only the vectors that are asked for travel."""
+
+    def __init__(self, words: nn.Module, device: torch.device) -> None:
+        """Takes embeddings on the CPU, and the device of the rest of the encoder."""
+        super().__init__()
+        self.words = words
+        self._device = device
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Vectors `[..., width]` of token ids, on the ids' device."""
+        vectors: Tensor = self.words(ids.cpu())
+        return vectors.to(ids.device, non_blocking=True)
+
+    def rows(self, start: int, end: int) -> Tensor:
+        """Vectors `[rows, width]` of neighbouring tokens, on the encoder's device."""
+        return embedding_rows(self.words, start, end).to(self._device, non_blocking=True)
+
+
+def embedding_rows(words: Any, start: int, end: int) -> Tensor:
+    """Vectors `[rows, width]` of neighbouring tokens, however the embeddings are stored."""
+    vectors: Tensor = words.rows(start, end) if hasattr(words, "rows") else words.weight[start:end]
+    return vectors
 
 
 def int8_rows(pieces: Iterable[Tensor], shape: tuple[int, ...], device: torch.device) -> Any:

@@ -45,7 +45,7 @@ class _Stored:
         found = torch.empty((end - start) * width, dtype=self.dtype)
         with self.path.open("rb", buffering=0) as handle:
             handle.seek(self.offset + start * width * self.dtype.itemsize)
-            if handle.readinto(memoryview(found.view(torch.uint8).numpy())) != found.nbytes:
+            if handle.readinto(found.view(torch.uint8).numpy().data) != found.nbytes:
                 raise ValueError(f"{self.path} ends too early")
         return found.view(end - start, *self.shape[1:])
 

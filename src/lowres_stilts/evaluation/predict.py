@@ -73,7 +73,8 @@ def hidden_token_accuracy(
                 torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
             )
             hidden = labels != UNLABELLED
-            right += int((network(task.name, ids, mask, hidden).argmax(-1) == labels[hidden]).sum())
+            found = network.vocabulary_head(task.name).best(network.states(ids, mask)[hidden])
+            right += int((found == labels[hidden]).sum())
             total += int(hidden.sum())
     return 100 * right / max(1, total)
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.bottleneck import AdapterStack
-from lowres_stilts.modules.heads import Head, HeadLayout
+from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
-from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.modules.network import Head, Network, make_head
 from lowres_stilts.modules.stack import Stack
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder

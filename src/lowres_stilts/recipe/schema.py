@@ -27,7 +27,9 @@ class ModelSettings(Settings):
     quantize: Literal["none", "int8", "nf4"] = "nf4"
     """How bitsandbytes stores the linear layers: NF4 with double quantization, LLM.int8, or not at all."""
     embeddings: Literal["none", "int8", "nf4"] = "int8"
-    """How the word embeddings are stored, most of a multilingual encoder's weights: a byte a value, or half of one."""
+    """How the word embeddings, most of a multilingual encoder's weights, are stored."""
+    offload_embeddings: bool = False
+    """Keep the word embeddings in the CPU's memory and send each batch's vectors to the GPU."""
     compute: Literal["float32", "bf16"] = "bf16"
     """The type of activations and of the weights that are not quantized."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -157,8 +157,10 @@ def batch_loss(network: Network, encoder: Encoder, task: Task, batch: Batch) -> 
     ids, mask, labels = (
         torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
     )
-    chosen = labels != UNLABELLED if task.family == "mlm" else None
-    return summed_loss(task.family, network(task.name, ids, mask, chosen), labels, mask, batch.widths)
+    if task.family == "mlm":
+        hidden = labels != UNLABELLED
+        return network.vocabulary_head(task.name).loss(network.states(ids, mask)[hidden], labels[hidden])
+    return summed_loss(task.family, network(task.name, ids, mask), labels, mask, batch.widths)
 
 
 def _shares(portions: Sequence[Portion], batches: Sequence[Batch]) -> list[float]:
