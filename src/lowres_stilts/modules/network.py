@@ -36,15 +36,16 @@ class Network(nn.Module):
             for name, parameter in self.head(task).named_parameters()
         }
 
-    def forward(self, task: str, ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, task: str, ids: Tensor, mask: Tensor, states: Tensor | None = None) -> Tensor:
         """Scores of token ids `[batch, length]` under an attention mask of the same shape.
 
         Args:
             task: whose head.
             ids: token ids.
             mask: 1 where there is a token.
+            states: the encoder's hidden states, where they are known already.
         """
-        scores: Tensor = self.head(task)(self.states(ids, mask), mask)
+        scores: Tensor = self.head(task)(self.states(ids, mask) if states is None else states, mask)
         return scores
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:

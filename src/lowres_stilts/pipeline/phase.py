@@ -27,7 +27,7 @@ from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.checkpoint import Progress
-from lowres_stilts.training.loop import Report, Schedule, train
+from lowres_stilts.training.loop import LOWER_STATES, Report, Schedule, train
 from lowres_stilts.training.plan import Job
 
 
@@ -80,7 +80,8 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
         bench.stack.activate(phase.active, train=phase.name)
         progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
         _write(phase, bench, network, progress, scores, folder / "module")
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
+        leftover.unlink(missing_ok=True)
     bench.stack.activate(phase.active)
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
     return network, summary
@@ -115,16 +116,23 @@ def _add(phase: Phase, stack: Stack) -> None:
             rslora=settings.rslora,
             dora=settings.dora,
             init=settings.init,
+            layers=settings.chosen_layers,
         )
         if phase.fuse is not None:
             stack.fuse(phase.name, phase.below)
     elif settings.kind == "language":
-        stack.add_language(phase.name, reduction=settings.reduction, dropout=settings.dropout)
+        stack.add_language(
+            phase.name, reduction=settings.reduction, dropout=settings.dropout, layers=settings.chosen_layers
+        )
     elif phase.fuse is not None:
         stack.add_fusion(phase.name, phase.below)
     else:
         stack.add_bottleneck(
-            phase.name, kind=settings.adapter, reduction=settings.reduction, dropout=settings.dropout
+            phase.name,
+            kind=settings.adapter,
+            reduction=settings.reduction,
+            dropout=settings.dropout,
+            layers=settings.chosen_layers,
         )
 
 
@@ -169,6 +177,9 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
         patience=settings.patience,
         checkpoint_every=settings.checkpoint_every,
         gradient_checkpointing=settings.gradient_checkpointing,
+        tokens_at_once=settings.tokens_at_once,
+        eight_bit=settings.optimizer == "adamw8bit",
+        reuse_lower_layers=settings.reuse_lower_layers,
     )
     with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
 
