@@ -1,6 +1,8 @@
 """An encoder filled tensor by tensor: the unquantized model is never in memory as a whole."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import bitsandbytes as bnb
@@ -18,7 +20,7 @@ from lowres_stilts.encoder.quantize import (
     int8_rows,
     nf4_rows,
 )
-from lowres_stilts.encoder.tensors import Source, pieces, release_freed_memory
+from lowres_stilts.encoder.tensors import ELEMENTS_AT_ONCE, Source, pieces, release_freed_memory
 from lowres_stilts.errors import EncoderError
 
 Quantize = Literal["none", "int8", "nf4"]
@@ -66,7 +68,9 @@ def fill(
     """
     for name, module, own in _parameters(model):
         source = _source(sources, f"{model.base_model_prefix}.{name}", name, own)
-        parts = (piece.to(dtype) for piece in pieces(source))
+        parts = (
+            piece.to(dtype) for piece in pieces(source, sys.maxsize if device.type == "meta" else ELEMENTS_AT_ONCE)
+        )
         if name == WORDS and (embeddings != "none" or offload):
             words = _words(parts, source.shape, embeddings, dtype, CPU if offload else device)
             model.set_input_embeddings(OffloadedEmbedding(words, device) if offload else words)
@@ -78,6 +82,30 @@ def fill(
             setattr(module, own, nn.Parameter(_whole(parts, source.shape, dtype, device), requires_grad=False))
         release_freed_memory()
     _fill_buffers(model, device)
+
+
+@dataclass(frozen=True)
+class _Weightless:
+    """A tensor of a model that is only thought of."""
+
+    shape: tuple[int, ...]
+
+    def rows(self, start: int, end: int) -> Tensor:
+        return torch.empty((end - start, *self.shape[1:]), device="meta")
+
+
+def weightless_model(
+    config: PretrainedConfig, *, quantize: Quantize, embeddings: Embeddings, dtype: torch.dtype, attention: str
+) -> PreTrainedModel:
+    """The encoder as `fill` would leave it, on the meta device: everything but the numbers."""
+    shapes = empty_model(config, quantize="none", dtype=dtype, attention=attention)
+    sources = {name: _Weightless(tuple(weight.shape)) for name, weight in shapes.named_parameters()}
+    model = empty_model(config, quantize=quantize, dtype=dtype, attention=attention)
+    fill(model, sources, embeddings=embeddings, dtype=dtype, device=torch.device("meta"))
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear8bitLt):  # how many outliers there are only numbers could tell
+            module.state.threshold = 0.0
+    return model
 
 
 def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:

@@ -90,10 +90,10 @@ def pickled_tensors(path: Path) -> dict[str, Source]:
     return {name: _Mapped(tensor) for name, tensor in found.items()}
 
 
-def pieces(source: Source) -> Iterator[Tensor]:
+def pieces(source: Source, at_once: int = ELEMENTS_AT_ONCE) -> Iterator[Tensor]:
     """The tensor from its first row to its last, about a million values at a time."""
     rows, width = source.shape[0], max(1, prod(source.shape[1:]))
-    step = max(1, ELEMENTS_AT_ONCE // width // BLOCK) * BLOCK
+    step = max(1, at_once // width // BLOCK) * BLOCK
     for start in range(0, rows, step):
         yield source.rows(start, min(start + step, rows))
 

@@ -95,7 +95,7 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     elif phase.start_from is not None:
         bench.stack.load(phase.name, phase.start_from)
     else:
-        _add(phase, bench.stack)
+        add_module(phase, bench.stack)
     heads = {each.task.name: _head(each, bench) for each in phase.data}
     network = Network(bench.stack.model, heads)
     if done.exists():
@@ -103,8 +103,8 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     return network
 
 
-def _add(phase: Phase, stack: Stack) -> None:
-    """A new module for the phase."""
+def add_module(phase: Phase, stack: Stack) -> None:
+    """Adds the module of a phase to a stack."""
     settings = phase.settings
     if isinstance(stack, ModuleStack):
         stack.add_lora(

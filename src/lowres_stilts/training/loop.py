@@ -8,9 +8,11 @@ and trains bfloat16 weights without float32 originals. Accelerate would only pla
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import nn
+from torch.utils.checkpoint import checkpoint as computed_twice
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
@@ -116,7 +118,7 @@ def train(
     updater.tokens_at_once = progress.tokens_at_once or schedule.tokens_at_once
     if schedule.reuse_lower_layers and schedule.epochs > 1:
         updater.lower = _lower_states(network, encoder, jobs, checkpoint.parent)
-    _checkpoint_layers(encoder, schedule.gradient_checkpointing)
+    checkpoint_layers(encoder, schedule.gradient_checkpointing)
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
         loss, tokens = updater.update(plan.updates[progress.update], progress.update)
@@ -131,7 +133,7 @@ def train(
         report(Report(progress.update, len(plan.updates), loss, tokens / seconds, score, progress.tokens_at_once))
         if score is not None or progress.update % schedule.checkpoint_every == 0:
             save_checkpoint(checkpoint, progress, optimizer)
-    encoder.model.gradient_checkpointing_disable()
+    checkpoint_layers(encoder, wanted=False)
     optimizer.set_weights(progress.best_weights)
     return progress
 
@@ -146,13 +148,14 @@ def _lower_states(
     return {name: states for name, states in found.items() if states is not None}
 
 
-def _checkpoint_layers(encoder: Encoder, wanted: bool | int) -> None:
-    if not wanted:
-        return
-    encoder.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+def checkpoint_layers(encoder: Encoder, wanted: bool | int) -> None:
+    """Has all layers, or so many from the top, compute their activations anew in the backward pass."""
     layers = encoder.model.encoder.layer
-    for layer in [] if wanted is True else layers[: max(0, len(layers) - wanted)]:
-        layer.gradient_checkpointing = False
+    first = 0 if wanted is True else max(0, len(layers) - wanted)
+    for number, layer in enumerate(layers):
+        # What `gradient_checkpointing_enable` sets, which XLM-R XL does not allow though its layers know it.
+        layer.gradient_checkpointing = number >= first
+        layer._gradient_checkpointing_func = partial(computed_twice, use_reentrant=False)  # noqa: SLF001
 
 
 def _remember(progress: Progress, score: float, optimizer: MasterAdamW) -> None:

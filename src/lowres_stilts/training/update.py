@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,7 +77,7 @@ class Updater:
     def _accumulated(self, parts: Sequence[Part], number: int) -> float:
         total = 0.0
         for (task, batch), share in zip(parts, _shares(parts), strict=True):
-            loss = self._loss(task, batch) * share
+            loss = self.loss(task, batch) * share
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.accumulate()
             total += loss.item()
@@ -86,7 +87,7 @@ class Updater:
             )
         return total
 
-    def _loss(self, task: str, batch: Batch) -> Tensor:
+    def loss(self, task: str, batch: Batch) -> Tensor:
         """The loss of a batch, summed over what is labelled."""
         ids, mask, labels = (
             torch.from_numpy(array).to(self.encoder.device) for array in (batch.ids, batch.mask, batch.labels)
@@ -94,7 +95,10 @@ class Updater:
         states = self._states(task, batch, ids, mask)
         family = self.jobs[task].task.family
         if family == "mlm":
-            hidden = labels != UNLABELLED
+            # From the CPU's copy: a GPU would have to be waited for to tell how many there are.
+            hidden = tuple(
+                torch.from_numpy(where).to(ids.device) for where in np.nonzero(batch.labels != UNLABELLED)
+            )
             return self.network.vocabulary_head(task).loss(states[hidden], labels[hidden])
         return summed_loss(family, self.network(task, ids, mask, states), labels, mask, batch.widths)
 
