@@ -15,8 +15,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from memory_recipes import CASES, QUICK, SIZES, UNMEASURED, write_model, write_recipe
-from report import MB, Result, print_results, write_report
 from transformers import XLMRobertaConfig, XLMRobertaXLConfig
 
 from lowres_stilts.encoder.build import weightless_model
@@ -26,6 +24,8 @@ from lowres_stilts.pipeline.hardware import UNLIMITED, Place
 from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.recipe import load_recipe
 from lowres_stilts.recipe.schema import Recipe
+from memory_recipes import CASES, QUICK, SIZES, UNMEASURED, write_model, write_recipe
+from report import MB, Result, print_results, write_report
 
 GB = 10**9
 TOKENS = 8192
@@ -52,10 +52,8 @@ def _error(name: str, scratch: Path) -> dict[str, Any]:
     """What was predicted for a recipe, and what it took."""
     model = write_model(CASES[name].model, scratch / "models")
     path = write_recipe(CASES[name], model, scratch / name.replace(" ", "-"))
-    predicted = max(
-        choice.peak_bytes
-        for choice in fit_recipe(load_recipe(path), read_config(str(model)), Place(False, UNLIMITED))
-    )
+    choices = fit_recipe(load_recipe(path), read_config(str(model)), Place(cuda=False, budget=UNLIMITED))
+    predicted = max(choice.peak_bytes for choice in choices)
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, "run", str(path), "-o", str(path.parent / "run"), "--json"],
         capture_output=True,
@@ -70,7 +68,13 @@ def _error(name: str, scratch: Path) -> dict[str, Any]:
     print(
         f"{name}: predicted {predicted / MB:,.0f} MB, took {measured / MB:,.0f} MB, {error:+.1f}%", file=sys.stderr
     )
-    return {"recipe": name, "predicted_bytes": predicted, "measured_bytes": measured, "error_percent": error}
+    return {
+        "recipe": name,
+        "predicted_bytes": predicted,
+        "measured_bytes": measured,
+        "error_percent": error,
+        "tensors_that_come_and_go": max(choice.work_bytes for choice in choices),
+    }
 
 
 def _errors(raw: list[dict[str, Any]]) -> list[Result]:
@@ -82,7 +86,7 @@ def _errors(raw: list[dict[str, Any]]) -> list[Result]:
 
 
 def _weights(scratch: Path, *, loaded: bool) -> list[Result]:
-    """Megabytes of NF4 with double quantization and int8 embeddings: of loaded weights, or of the configuration."""
+    """Megabytes in NF4 with double quantization and int8 embeddings, of loaded weights or of the configuration."""
     results = []
     for name in ("base", "large"):
         if loaded:

@@ -1,4 +1,4 @@
-"""The models and recipes that `memory.py` predicts and then runs: sizes, kinds, lengths and batches of all sorts."""
+"""The models and recipes that `memory.py` predicts and runs: sizes, kinds, lengths and batches of all sorts."""
 
 import json
 import random
@@ -25,6 +25,7 @@ from lowres_stilts.encoder.starter import starter_model_dir
 
 LARGE_VOCABULARY = 250_002
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+BOS, PAD, EOS, UNKNOWN, _ = SPECIAL
 CLASSES = {
     "bert": (BertConfig, BertModel),
     "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel),
@@ -225,7 +226,7 @@ def _words(model: Path) -> list[str]:
 
 
 def _write_examples(path: Path, family: str, words: list[str], count: int, length: int) -> None:
-    rng = random.Random(0)
+    rng = random.Random(0)  # noqa: S311
 
     def text(size: int) -> str:
         return " ".join(rng.choices(words, k=size))
@@ -240,7 +241,7 @@ def _write_examples(path: Path, family: str, words: list[str], count: int, lengt
             {"prompt": text(length - 14), "choices": [text(10)] * 4, "label": 0} for _ in range(-(-count // 4))
         ]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    else:
+    elif family == "qa":
         contexts = [text(length - 10) for _ in range(count)]
         paragraphs = [
             {
@@ -266,5 +267,5 @@ def _tokenizer(size: int) -> PreTrainedTokenizerFast:
     )
     tokenizer.add_special_tokens(list(SPECIAL))
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        tokenizer_object=tokenizer, bos_token=BOS, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN
     )

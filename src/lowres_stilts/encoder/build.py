@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
 
+from lowres_stilts.encoder.device import release_freed_memory
 from lowres_stilts.encoder.quantize import (
     NF4_BLOCK,
     OffloadedEmbedding,
@@ -20,7 +21,7 @@ from lowres_stilts.encoder.quantize import (
     int8_rows,
     nf4_rows,
 )
-from lowres_stilts.encoder.tensors import ELEMENTS_AT_ONCE, Source, pieces, release_freed_memory
+from lowres_stilts.encoder.tensors import ELEMENTS_AT_ONCE, Source, pieces
 from lowres_stilts.errors import EncoderError
 
 Quantize = Literal["none", "int8", "nf4"]

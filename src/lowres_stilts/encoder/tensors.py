@@ -1,8 +1,6 @@
 """The tensors of a checkpoint, read a few rows at a time with plain reads: nothing of the file stays in memory."""
 
-import ctypes
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -96,9 +94,3 @@ def pieces(source: Source, at_once: int = ELEMENTS_AT_ONCE) -> Iterator[Tensor]:
     step = max(1, at_once // width // BLOCK) * BLOCK
     for start in range(0, rows, step):
         yield source.rows(start, min(start + step, rows))
-
-
-def release_freed_memory() -> None:
-    """Hands the holes in the heap back to the system, where the C library can do that (glibc)."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)

@@ -71,7 +71,7 @@ class Thought:
         )
         self._bare = stored_bytes(bare)
         self._offloaded = stored_bytes(bare.get_input_embeddings()) if cuda and model.offload_embeddings else 0
-        self._encoder = Encoder(bare, None, model.id, int(config.pad_token_id), META, dtype, model.id)  # type: ignore[arg-type]
+        self._encoder = Encoder(bare, None, model.id, int(config.pad_token_id), META, dtype, model.id)
         self._phase = planned.phases[-1]
         with META:
             self._stack: Stack = make_stack(self._phase.settings.kind, self._encoder)
@@ -115,7 +115,8 @@ class Thought:
 
     def _step(self, task: Task, sequences: int, length: int, checkpointing: bool | int) -> Cost:
         batch = _batch(task, sequences, length)
-        updater = Updater(self._network, self._encoder, {task.name: Job(task, None, 0)}, self._optimizer)  # type: ignore[arg-type]
+        jobs = {task.name: Job(task, None, 0)}  # type: ignore[arg-type] # it is never batched
+        updater = Updater(self._network, self._encoder, jobs, self._optimizer)
         self._network.train()
         checkpoint_layers(self._encoder, checkpointing)
 

@@ -17,8 +17,8 @@ CPU_RUNTIME = 640_000_000
 """Resident memory of Python and the libraries after a first step, measured on Linux with torch 2.13 for CPUs."""
 TOKENIZER_BYTES_PER_PIECE = 1200
 """Of the tokenizers library's Unigram model, measured: 300 MB for XLM-R's 250,002 pieces."""
-CPU_OVERHEAD = 1.0
-"""Resident memory for each byte of tensors that come and go."""
+CPU_OVERHEAD, PACKED_OVERHEAD = 1.7, 1.0
+"""Resident memory for each byte of tensors that come and go, with holes in the C library's heap and without."""
 CUDA_CONTEXT = 600_000_000
 """Of the driver and the libraries' kernels, beside torch's tensors; the usual figure, not measured by us."""
 CUDA_OVERHEAD = 1.1
@@ -37,18 +37,25 @@ class Place:
     budget: int
     """Bytes that may be used."""
 
-    def peak(self, held: Held, work: int, config: PretrainedConfig) -> int:
+    def peak(self, held: Held, work: int, config: PretrainedConfig, *, packed: bool) -> int:
         """Bytes that are in use at most: of the card with CUDA's own, or of the process.
 
         Args:
             held: what is there throughout.
             work: bytes of a step's tensors at once.
             config: of the encoder, whose vocabulary decides what the tokenizer takes.
+            packed: freed memory is given back at once, as it is where activations are computed twice.
         """
         if self.cuda:
             return CUDA_CONTEXT + round(CUDA_OVERHEAD * (held.weights + held.modules + work))
         tokenizer = TOKENIZER_BYTES_PER_PIECE * int(config.vocab_size)
-        return CPU_RUNTIME + tokenizer + held.weights + held.modules + round(CPU_OVERHEAD * work)
+        return (
+            CPU_RUNTIME
+            + tokenizer
+            + held.weights
+            + held.modules
+            + round((PACKED_OVERHEAD if packed else CPU_OVERHEAD) * work)
+        )
 
 
 def this_place(device: Literal["auto", "cpu", "cuda"]) -> Place:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +19,7 @@ from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Head, Network, make_head
 from lowres_stilts.modules.stack import Stack
+from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import TrainingSet
@@ -47,6 +48,8 @@ class Phase:
     """One for each task."""
     fuse: FuseSettings | None = None
     """How to learn the weights of the modules below, where they are not all 1."""
+    section: str = "target"
+    """Of the recipe."""
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -65,6 +68,8 @@ class Bench:
     head: HeadLayout
     seed: int
     display: Display
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    """How the planner has phases compute their batches, by section of the recipe."""
 
 
 def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
@@ -156,6 +161,8 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
+    choice = bench.choices.get(phase.section)
+
     def scores() -> dict[str, float]:
         return {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
 
@@ -176,15 +183,19 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
         evaluate_every=settings.evaluate_every,
         patience=settings.patience,
         checkpoint_every=settings.checkpoint_every,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        tokens_at_once=settings.tokens_at_once,
+        gradient_checkpointing=choice.gradient_checkpointing if choice else settings.gradient_checkpointing,
+        tokens_at_once=choice.tokens_at_once if choice else settings.tokens_at_once,
         eight_bit=settings.optimizer == "adamw8bit",
         reuse_lower_layers=settings.reuse_lower_layers,
     )
+    told = [schedule.tokens_at_once]
     with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
 
         def report(now: Report) -> None:
             advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
+            if now.tokens_at_once != told[-1]:
+                told.append(now.tokens_at_once)
+                bench.folder.log("out of memory", phase=phase.name, tokens_at_once=now.tokens_at_once)
             if now.dev_score is not None:
                 bench.folder.log(
                     "dev",

@@ -1,12 +1,12 @@
 """Fits a recipe to a memory: which part of a batch is computed at once, and which layers compute twice."""
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from transformers import PretrainedConfig
 
+from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.estimate import CHOICES, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
 from lowres_stilts.pipeline.phase import Phase
@@ -16,35 +16,6 @@ from lowres_stilts.tasks.load import find_task
 
 SMALLEST_PART = 1024
 """Tokens; smaller parts leave a device idle, so activations are computed twice before batches are cut further."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How a phase computes its batches."""
-
-    section: str
-    """Of the recipe."""
-    tokens_per_batch: int
-    """As in the recipe."""
-    tokens_at_once: int
-    """Of each part of a batch."""
-    gradient_checkpointing: bool | int
-    length: int
-    """Tokens of the longest sequence."""
-    peak_bytes: int
-    """Most memory in use."""
-    weight_bytes: int
-    """The encoder's share of it."""
-    flops: int
-    """Of a whole batch."""
-    trainable: int
-    """Parameters that learn, heads included."""
-    fits: bool
-
-    @property
-    def parts(self) -> int:
-        """Forward and backward passes for a batch."""
-        return math.ceil(self.tokens_per_batch / self.tokens_at_once)
 
 
 def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
@@ -88,35 +59,52 @@ def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[C
 
 
 def _fit(recipe: Recipe, config: PretrainedConfig, planned: PlannedPhase, place: Place) -> Choice:
-    thought = Thought(config, recipe.model, planned, cuda=place.cuda)
-    train = planned.phases[-1].train
-    length = min(max(train.max_length or task.max_length for task in planned.tasks), _positions(config))
-    least = length * max(CHOICES if task.family == "multiple_choice" else 1 for task in planned.tasks)
-    look = thought.look(max(1, recipe.evaluate.tokens_per_batch // length), length).bytes
-    held = thought.held
-    choice = None
-    for tokens, checkpointing in _candidates(train, least):
-        sequences = max(1, tokens // length)
-        cost = thought.step(sequences, length, checkpointing)
-        peak = place.peak(held, max(cost.bytes, look), config)
-        batches = train.tokens_per_batch / (sequences * length)
-        choice = Choice(
-            planned.section,
-            train.tokens_per_batch,
-            tokens,
-            checkpointing,
-            length,
-            peak,
-            held.weights,
-            round(cost.flops * batches),
-            held.trainable,
-            peak <= place.budget,
+    """The first candidate that fits, or else the smallest."""
+    weigh = _Scales(recipe, config, planned, place)
+    candidates = list(_candidates(planned.phases[-1].train, weigh.least))
+    first = weigh.choice(*candidates[0])
+    smallest = first if first.fits or len(candidates) == 1 else weigh.choice(*candidates[-1])
+    if first.fits or not smallest.fits:
+        return first if first.fits else smallest
+    between = (weigh.choice(*candidate) for candidate in candidates[1:-1])
+    return next((choice for choice in between if choice.fits), smallest)
+
+
+class _Scales:
+    """Weighs ways to compute the batches of a phase."""
+
+    def __init__(self, recipe: Recipe, config: PretrainedConfig, planned: PlannedPhase, place: Place) -> None:
+        self._config, self._place, self._section = config, place, planned.section
+        self._train = planned.phases[-1].train
+        self._thought = Thought(config, recipe.model, planned, cuda=place.cuda)
+        asked = max(self._train.max_length or task.max_length for task in planned.tasks)
+        self._length = min(asked, _positions(config))
+        self.least = self._length * max(
+            CHOICES if task.family == "multiple_choice" else 1 for task in planned.tasks
         )
-        if choice.fits:
-            break
-    if choice is None:
-        raise AssertionError("there is always a candidate")
-    return choice
+        looked_at = max(1, recipe.evaluate.tokens_per_batch // self._length)
+        self._look = self._thought.look(looked_at, self._length).bytes
+
+    def choice(self, tokens: int, checkpointing: bool | int) -> Choice:
+        """What it takes to compute so many tokens at once."""
+        held, sequences = self._thought.held, max(1, tokens // self._length)
+        cost = self._thought.step(sequences, self._length, checkpointing)
+        work = max(cost.bytes, self._look)
+        peak = self._place.peak(held, work, self._config, packed=bool(checkpointing))
+        batches = self._train.tokens_per_batch / (sequences * self._length)
+        return Choice(
+            section=self._section,
+            tokens_per_batch=self._train.tokens_per_batch,
+            tokens_at_once=tokens,
+            gradient_checkpointing=checkpointing,
+            length=self._length,
+            peak_bytes=peak,
+            weight_bytes=held.weights,
+            work_bytes=work,
+            flops=round(cost.flops * batches),
+            trainable=held.trainable,
+            fits=peak <= self._place.budget,
+        )
 
 
 def _candidates(train: TrainSettings, least: int) -> Iterator[tuple[int, bool | int]]:

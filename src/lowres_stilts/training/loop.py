@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import nn
 from torch.utils.checkpoint import checkpoint as computed_twice
 
+from lowres_stilts.encoder.device import pack_memory
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
 from lowres_stilts.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -119,6 +120,8 @@ def train(
     if schedule.reuse_lower_layers and schedule.epochs > 1:
         updater.lower = _lower_states(network, encoder, jobs, checkpoint.parent)
     checkpoint_layers(encoder, schedule.gradient_checkpointing)
+    if schedule.gradient_checkpointing:
+        pack_memory(tightly=True)
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
         loss, tokens = updater.update(plan.updates[progress.update], progress.update)
@@ -134,6 +137,8 @@ def train(
         if score is not None or progress.update % schedule.checkpoint_every == 0:
             save_checkpoint(checkpoint, progress, optimizer)
     checkpoint_layers(encoder, wanted=False)
+    if schedule.gradient_checkpointing:
+        pack_memory(tightly=False)
     optimizer.set_weights(progress.best_weights)
     return progress
 

@@ -101,5 +101,5 @@ def _workspace(function: Any, args: Any) -> int:
     """Bytes that an operation takes for itself: for each product NF4 weights and their scales are dequantized."""
     if function.overloadpacket is not torch.ops.bitsandbytes.gemm_4bit:
         return 0
-    width, count = int(args[0].element_size()), prod(args[2])
+    width, count = int(args[0].element_size()), int(prod(args[2]))
     return count * width + 2 * 4 * count // 64
