@@ -40,11 +40,11 @@ class Killed(BaseException):
 class Bench:
     """Trains in one line, and remembers the losses."""
 
-    def __init__(self, model, *, dropout=0.1, layers=None, **load):
+    def __init__(self, model, *, dropout=0.1, layers=None, rank=4, **load):
         torch.manual_seed(1)
         self.encoder = load_encoder(str(model), device="cpu", **load)
         self.stack = ModuleStack(self.encoder)
-        self.stack.add_lora("m", rank=4, alpha=8, targets="all-linear", dropout=dropout, layers=layers)
+        self.stack.add_lora("m", rank=rank, alpha=8, targets="all-linear", dropout=dropout, layers=layers)
         self.stack.activate(["m"], train="m")
         head = make_head(self.encoder, "sequence", 2, layout="mean")
         self.network = Network(self.stack.model, {TASK.name: head})

@@ -126,9 +126,10 @@ def _show(result: dict[str, Any]) -> None:
     for phase in result["phases"]:
         twice = ", activations computed twice" if phase["gradient_checkpointing"] else ""
         tokens, at_once = phase["tokens_per_batch"], phase["tokens_at_once"]
+        work = f"{phase['flops_per_batch'] / 1e12:.1f} TFLOP a batch"
         typer.echo(
-            f"{phase['section']}: {phase['peak_bytes'] / giga:.2f} GB; batches of {tokens} tokens, {at_once} at once "
-            f"({phase['parts']} accumulated){twice}; {phase['flops_per_batch'] / 1e12:.1f} TFLOP a batch"
+            f"{phase['section']}: {phase['peak_bytes'] / giga:.2f} GB; batches of {tokens} tokens, "
+            f"{at_once} at once ({phase['parts']} accumulated){twice}; {work}"
         )
     verdict = "fits" if result["fits"] else "does not fit"
     typer.echo(

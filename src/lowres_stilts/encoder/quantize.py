@@ -119,7 +119,9 @@ def fill_linear4bit(layer: Any, pieces: Iterable[Tensor], dtype: torch.dtype, de
     shape = (layer.out_features, layer.in_features)
     values, scales = nf4_rows(pieces, shape, device)
     offset = scales.mean()
-    quantized, outer = bnb.functional.quantize_blockwise(scales - offset, blocksize=ABSMAX_BLOCK)
+    # Given, since bitsandbytes keeps its own on the first device that asked, the planner's without numbers too.
+    code = bnb.functional.create_dynamic_map().to(device)
+    quantized, outer = bnb.functional.quantize_blockwise(scales - offset, code=code, blocksize=ABSMAX_BLOCK)
     state = QuantState(
         quantized,
         torch.Size(shape),

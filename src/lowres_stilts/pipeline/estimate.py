@@ -91,6 +91,11 @@ class Thought:
         modules = stored_bytes(self._network) - self._bare
         return Held(self._bare - self._offloaded, modules + count * (masters_and_best + moments), count)
 
+    @property
+    def stored_bytes(self) -> int:
+        """Of encoder, modules and heads."""
+        return stored_bytes(self._network)
+
     def step(self, sequences: int, length: int, checkpointing: bool | int) -> Cost:
         """Forward and backward pass of a batch of each task; the dearest counts.
 
@@ -114,7 +119,7 @@ class Thought:
         return cost_of(work, self._known(), cuda=self._cuda)
 
     def _step(self, task: Task, sequences: int, length: int, checkpointing: bool | int) -> Cost:
-        batch = _batch(task, sequences, length)
+        batch = batch_of(task, sequences, length)
         jobs = {task.name: Job(task, None, 0)}  # type: ignore[arg-type] # it is never batched
         updater = Updater(self._network, self._encoder, jobs, self._optimizer)
         self._network.train()
@@ -146,7 +151,7 @@ class Thought:
         return MasterAdamW([(1.0, named)], weight_decay=0.0, clip_norm=1.0, updates=1, warmup=0.0)
 
 
-def _batch(task: Task, sequences: int, length: int) -> Batch:
+def batch_of(task: Task, sequences: int, length: int) -> Batch:
     """Sequences of equal length, with labels where the family has them."""
     width = CHOICES if task.family == "multiple_choice" else 1
     examples = max(1, sequences // width)

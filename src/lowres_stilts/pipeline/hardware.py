@@ -23,7 +23,7 @@ CUDA_CONTEXT = 600_000_000
 """Of the driver and the libraries' kernels, beside torch's tensors; the usual figure, not measured by us."""
 CUDA_OVERHEAD = 1.1
 """Memory that torch's allocator holds for each byte of tensors; the usual figure, not measured by us."""
-EFFICIENCY = {"cpu": 0.3, "cuda": 0.35}
+EFFICIENCY = {"cpu": 0.6, "cuda": 0.35}
 """Share of the rate of large matrix products that training reaches; of CUDA not measured by us."""
 UNLIMITED = 1 << 60
 CGROUP_LIMIT, CGROUP_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")

@@ -11,6 +11,9 @@ import bitsandbytes as bnb
 import torch
 from torch import Tensor, nn
 
+SHARED = ("qmap1", "qmap2")
+"""Tables of 8-bit values that all parameters have in common, which safetensors would refuse."""
+
 
 class MasterAdamW:
     """AdamW with warm-up and linear decay over named groups of parameters.
@@ -95,7 +98,7 @@ class MasterAdamW:
     def moments(self) -> dict[str, Tensor]:
         """AdamW's state as tensors, to write into a checkpoint."""
         return {
-            f"{name}.{key}": torch.as_tensor(value)
+            f"{name}.{key}": torch.as_tensor(value).clone() if key in SHARED else torch.as_tensor(value)
             for name, master in self.masters.items()
             for key, value in self._adamw.state[master].items()
         }
