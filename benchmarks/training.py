@@ -36,7 +36,7 @@ SETUP = {
     "tuned_qlora": "as plain_qlora without gradient checkpointing, padded to the longest of batches of like "
     "length; only with --tuned-peer",
     "memory": "peak resident memory of the process, libraries included; allocated memory of the GPU where there "
-    "is one. load: the same during load_encoder, less what was there before",
+    "is one. load: the same while the weights are loaded, less what was there before; the tokenizer's is apart",
 }
 
 
@@ -122,6 +122,7 @@ def _results(rounds: Sequence[Round], arms: Sequence[str]) -> list[Result]:
         result("load_peak_mb", "MB", lambda r: _load_peak(r) / MB),
         result("quantized_size_mb", "MB", lambda r: r["load"]["weights"] / MB),
         result("memory_before_load_mb", "MB", lambda r: r["load"]["memory_before"] / MB),
+        result("tokenizer_mb", "MB", lambda r: r["load"]["tokenizer"] / MB),
     ]
 
 

@@ -90,7 +90,7 @@ def pipeline(job: Job) -> Run:
             train(
                 network,
                 encoder,
-                stack.trainable("target"),
+                [(LR, stack.trainable("target"))],
                 {TASK.name: TrainingJob(TASK, features, len(features))},
                 _schedule(job.tokens_per_batch),
                 dev_score=lambda: 0.0,
@@ -115,7 +115,6 @@ def pipeline(job: Job) -> Run:
 def _schedule(tokens_per_batch: int) -> Schedule:
     return Schedule(
         epochs=1,
-        lr=LR,
         head_lr=LR,
         tokens_per_batch=tokens_per_batch,
         accumulate=1,

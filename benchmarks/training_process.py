@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
-from lowres_stilts.encoder.load import load_encoder, weights_bytes
+from lowres_stilts.encoder.load import load_encoder, load_tokenizer, load_weights, read_config, weights_bytes
 from lowres_stilts.encoder.starter import STARTER_ID, starter_model_dir
 from lowres_stilts.pipeline.environment import peak_memory_bytes
 from lowres_stilts.storage import write_json
@@ -39,19 +39,28 @@ def prepare(job: Job) -> dict[str, Any]:
 
 
 def load(job: Job) -> dict[str, Any]:
-    """Memory before and at most during `load_encoder`, and the bytes of the quantized weights."""
+    """Memory before and at most while the weights are loaded, their bytes, and the tokenizer's memory."""
     # A tiny model first, so that imports and thread pools do not count as the model's memory.
     words = Tokenizer(models.WordLevel({UNKNOWN: 0, PAD: 1}, unk_token=UNKNOWN))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token=UNKNOWN, pad_token=PAD)
     load_encoder(str(_write_random(Path(job.scratch) / "tiny", tokenizer, TINY)))
     cuda = DEVICE.type == "cuda"
-    before = torch.cuda.memory_allocated() if cuda else psutil.Process().memory_info().rss
-    encoder = load_encoder(job.model)
+    before = torch.cuda.memory_allocated() if cuda else _resident()
+    model = load_weights(
+        job.model, read_config(job.model), None, "nf4", "int8", dtype=torch.bfloat16, device=DEVICE
+    )
+    peak, loaded = peak_memory_bytes(DEVICE), _resident()
+    kept = load_tokenizer(job.model)
     return {
         "memory_before": before,
-        "memory_peak": peak_memory_bytes(DEVICE),
-        "weights": weights_bytes(encoder.model),
+        "memory_peak": peak,
+        "weights": weights_bytes(model),
+        "tokenizer": _resident() - loaded if kept else 0,
     }
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 def measure(job: Job) -> dict[str, Any]:

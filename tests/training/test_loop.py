@@ -5,87 +5,18 @@ import torch
 from safetensors.torch import load_file
 
 from lowres_stilts.data.examples import TaggedSentence, TextExample
-from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.errors import RunError, TrainingError
-from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
-from lowres_stilts.modules.lora import ModuleStack
+from lowres_stilts.evaluation.predict import hidden_token_accuracy
 from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.training.loop import Schedule, train
 from lowres_stilts.training.plan import Job
+from tests.training.bench import TASK, Bench, Killed
 
-TASK = REGISTRY["pawsx"]
-EXAMPLES = [
-    TextExample("the cat sat " * (1 + i % 3), "the dog ran" if i % 2 else "the cat sat", str(i % 2))
-    for i in range(40)
-]
 OTHERS = {
     "udpos": [TaggedSentence(("the", "zebra", "ran"), ("DET", "NOUN", "VERB"))] * 20,
     "mlm": [TextExample("the cat sat", None, None), TextExample("calm sea good sun", None, None)] * 10,
 }
-SCHEDULE = {
-    "epochs": 4,
-    "head_lr": 1e-2,
-    "tokens_per_batch": 200,
-    "accumulate": 1,
-    "warmup": 0.1,
-    "weight_decay": 0.01,
-    "clip_norm": 1.0,
-    "evaluate_every": None,
-    "patience": None,
-    "checkpoint_every": 3,
-    "gradient_checkpointing": False,
-}
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-class Bench:
-    """A tiny quantized encoder with one module and a head, ready to train."""
-
-    def __init__(self, tiny_model, **load):
-        torch.manual_seed(1)
-        self.encoder = load_encoder(str(tiny_model), device="cpu", **load)
-        self.stack = ModuleStack(self.encoder)
-        self.stack.add_lora("m", rank=4, alpha=8, targets="all-linear", dropout=0.1)
-        self.stack.activate(["m"], train="m")
-        head = make_head(self.encoder, "sequence", 2, layout="mean")
-        self.network = Network(self.stack.model, {TASK.name: head})
-        self.features = FAMILIES[TASK.family].encode(TASK, EXAMPLES, self.encoder.tokenizer, 64)
-        self.jobs = {TASK.name: Job(TASK, self.features, len(self.features))}
-        self.losses = []
-
-    def score(self):
-        answers = predict(self.network, self.encoder, TASK, EXAMPLES, self.features, 400)
-        table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers, "en")
-        return METRICS["accuracy"].score(table)
-
-    def train(self, checkpoint, *, kill_after=None, dev_score=None, **changes):
-        def report(now):
-            self.losses.append(now.loss)
-            if now.update == kill_after:
-                raise Killed
-
-        torch.manual_seed(2)
-        return train(
-            self.network,
-            self.encoder,
-            [(3e-3, self.stack.trainable("m"))],
-            self.jobs,
-            Schedule(**SCHEDULE | changes),
-            dev_score=dev_score or self.score,
-            checkpoint=checkpoint,
-            seed=5,
-            report=report,
-        )
-
-    def weights(self):
-        learned = {**self.stack.state("m"), **self.network.head_weights()}
-        return {name: value.detach().clone() for name, value in learned.items()}
 
 
 @pytest.mark.parametrize("quantize", ["nf4", "int8"])
@@ -176,10 +107,18 @@ def test_accumulation_equals_one_large_batch(tiny_model, tmp_path):
         torch.testing.assert_close(small.weights()[name], value, atol=1e-4, rtol=1e-3)
 
 
-def test_gradient_checkpointing_gives_the_same_losses(tiny_model, tmp_path):
+@pytest.mark.parametrize("layers", [True, 1, 99])
+def test_gradient_checkpointing_gives_the_same_losses(tiny_model, tmp_path, layers):
     plain, frugal = (Bench(tiny_model, compute="float32") for _ in range(2))
     plain.train(tmp_path / "a", epochs=1)
-    frugal.train(tmp_path / "b", epochs=1, gradient_checkpointing=True)
+    seen = []
+
+    def report():
+        seen.append([layer.gradient_checkpointing for layer in frugal.encoder.model.encoder.layer])
+        return 0.0
+
+    frugal.train(tmp_path / "b", epochs=1, gradient_checkpointing=layers, dev_score=report)
+    assert seen == [[layers is True or layers > 1, True]]
     assert frugal.losses == pytest.approx(plain.losses, rel=1e-4)
 
 

@@ -40,10 +40,3 @@ def test_an_answer_that_is_not_known_does_not_count():
     scores = torch.randn(2, 3, 2)
     loss = summed_loss("qa", scores, labels, torch.ones(2, 3), np.array([1, 1]))
     torch.testing.assert_close(loss, summed_loss("qa", scores[1:], labels[1:], torch.ones(1, 3), np.array([1])))
-
-
-def test_hidden_tokens_are_scored_in_the_order_of_their_labels():
-    labels = torch.tensor([[-100, 3, -100], [2, -100, 4]])
-    scores = torch.randn(3, 5)
-    loss = summed_loss("mlm", scores, labels, torch.ones(2, 3), np.array([1, 1]))
-    torch.testing.assert_close(loss, cross_entropy(scores, torch.tensor([3, 2, 4]), reduction="sum"))

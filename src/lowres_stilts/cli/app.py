@@ -6,9 +6,11 @@ import typer
 
 from lowres_stilts import __version__
 from lowres_stilts.cli.data import app as data_app
+from lowres_stilts.cli.doctor import doctor_command
 from lowres_stilts.cli.evaluate import evaluate_command
 from lowres_stilts.cli.export import export_command
 from lowres_stilts.cli.hub import app as hub_app
+from lowres_stilts.cli.plan import plan_command
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
 from lowres_stilts.cli.serve import key_command, serve_command
@@ -23,9 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("doctor")(doctor_command)
 app.command("evaluate")(evaluate_command)
 app.command("export")(export_command)
 app.command("key")(key_command)
+app.command("plan")(plan_command)
 app.command("run")(run_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)

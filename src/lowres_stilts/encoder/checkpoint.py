@@ -9,6 +9,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import cached_file
 
+from lowres_stilts.encoder.tensors import Source, pickled_tensors, stored_tensors
 from lowres_stilts.errors import EncoderError
 
 SPELLINGS = (
@@ -29,6 +30,23 @@ SPELLINGS = (
 )
 """How XLM-R and BERT name the weights of their masked-language-model heads."""
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+
+
+def checkpoint_tensors(path: str, revision: str | None = None) -> dict[str, Source]:
+    """All tensors of a checkpoint by name, not read yet; safetensors where there are any.
+
+    Raises:
+        EncoderError: it has no weights.
+    """
+    found: dict[str, Source] = {}
+    for file in _weight_files(path, revision, WHOLE, INDEX):
+        found |= stored_tensors(Path(file))
+    for file in () if found else _weight_files(path, revision, PICKLED, PICKLED_INDEX):
+        found |= pickled_tensors(Path(file))
+    if not found:
+        raise EncoderError(f"{path}: there are neither safetensors nor a {PICKLED} with weights")
+    return found
 
 
 def pretrained_lm_head(path: str, revision: str | None = None) -> dict[str, Tensor] | None:
@@ -76,16 +94,23 @@ def weights_sha256(path: str, revision: str | None = None) -> str | None:
 
 
 def _files(path: str, revision: str | None) -> dict[str, str]:
-    """The file of each tensor."""
-    if whole := _cached(path, WHOLE, revision):
-        with safe_open(whole, framework="pt") as file:
-            return dict.fromkeys(file.keys(), whole)
-    index = _cached(path, INDEX, revision)
-    if index is None:
-        return {}
-    shards = json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"]
-    found = {shard: _cached(path, shard, revision) for shard in set(shards.values())}
-    return {name: file for name, shard in shards.items() if (file := found[shard])}
+    """The safetensors file of each tensor."""
+    found: dict[str, str] = {}
+    for path_of_file in _weight_files(path, revision, WHOLE, INDEX):
+        with safe_open(path_of_file, framework="pt") as file:
+            found |= dict.fromkeys(file.keys(), path_of_file)
+    return found
+
+
+def _weight_files(path: str, revision: str | None, whole: str, index: str) -> list[str]:
+    """The one file of a checkpoint, or its shards, or nothing."""
+    if file := _cached(path, whole, revision):
+        return [file]
+    listing = _cached(path, index, revision)
+    if listing is None:
+        return []
+    shards = sorted(set(json.loads(Path(listing).read_text(encoding="utf-8"))["weight_map"].values()))
+    return [file for shard in shards if (file := _cached(path, shard, revision))]
 
 
 def _cached(path: str, name: str, revision: str | None) -> str | None:

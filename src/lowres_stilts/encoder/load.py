@@ -7,14 +7,15 @@ from typing import Literal
 import torch
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
-from lowres_stilts.encoder.quantize import keep_weights_unpacked, quantize_word_embeddings
+from lowres_stilts.encoder.build import Embeddings, Quantize, empty_model, fill
+from lowres_stilts.encoder.checkpoint import checkpoint_tensors
+from lowres_stilts.encoder.quantize import keep_weights_unpacked, stored_bytes
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
 from lowres_stilts.errors import EncoderError
 
-Quantize = Literal["none", "int8", "nf4"]
 Compute = Literal["float32", "bf16"]
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 MODEL_TYPES = ("xlm-roberta", "xlm-roberta-xl", "bert")
@@ -49,7 +50,8 @@ def load_encoder(
     *,
     revision: str | None = None,
     quantize: Quantize = "nf4",
-    embeddings: Literal["none", "int8"] = "int8",
+    embeddings: Embeddings = "int8",
+    offload_embeddings: bool = False,
     compute: Compute = "bf16",
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> Encoder:
@@ -60,7 +62,8 @@ def load_encoder(
         revision: a branch, tag or commit of the Hub repository.
         quantize: how bitsandbytes stores the linear layers; `nf4` with double quantization as in QLoRA
             (Dettmers et al. 2023, arXiv:2305.14314, section 3).
-        embeddings: how bitsandbytes stores the word embeddings.
+        embeddings: how the word embeddings are stored.
+        offload_embeddings: keep them on the CPU.
         compute: the type of activations and of all weights that are not quantized.
         device: `auto` takes CUDA where there is one.
 
@@ -68,36 +71,69 @@ def load_encoder(
         EncoderError: the model cannot be found or loaded, or is of another family.
     """
     place = _device(device)
-    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
-    dtype = DTYPES[compute]
+    path, dtype = local_path(model_id), DTYPES[compute]
+    config = read_config(model_id, revision)
     try:
-        config = AutoConfig.from_pretrained(path, revision=revision)
-        if config.model_type not in MODEL_TYPES:
-            raise EncoderError(
-                f"model.id: {model_id} is a {config.model_type} model; this project takes {', '.join(MODEL_TYPES)}"
-            )
-        model = AutoModel.from_pretrained(
-            path,
-            revision=revision,
-            add_pooling_layer=False,
-            quantization_config=_quantization(quantize, dtype),
-            dtype=dtype,
-            device_map={"": place} if place.type == "cuda" else None,
-            # Masked SDPA's backward is slow on CPUs; eager attention is 1.3x faster there.
-            attn_implementation="eager" if place.type == "cpu" else "sdpa",
-            **NO_DROPOUT,
+        backend = _fast(model_id, AutoTokenizer.from_pretrained(path, revision=revision))
+        model = load_weights(
+            path, config, revision, quantize, embeddings, dtype=dtype, device=place, offload=offload_embeddings
         )
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(_not_found(model_id, error)) from error
-    backend = _fast(model_id, tokenizer)
-    if embeddings == "int8":
-        quantize_word_embeddings(model, place)
+    base_id = BASE_ID if model_id == STARTER_ID else model_id
+    return Encoder(model, backend, base_id, model.config.pad_token_id, place, dtype, path, revision)
+
+
+def read_config(model_id: str, revision: str | None = None) -> PretrainedConfig:
+    """The configuration of an encoder, without its weights.
+
+    Raises:
+        EncoderError: it cannot be found, or is of another family.
+    """
+    try:
+        config = AutoConfig.from_pretrained(local_path(model_id), revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise EncoderError(_not_found(model_id, error)) from error
+    if config.model_type not in MODEL_TYPES:
+        raise EncoderError(
+            f"model.id: {model_id} is a {config.model_type} model; this project takes {', '.join(MODEL_TYPES)}"
+        )
+    config.update(NO_DROPOUT)
+    return config
+
+
+def load_weights(
+    path: str,
+    config: PretrainedConfig,
+    revision: str | None,
+    quantize: Quantize,
+    embeddings: Embeddings,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    offload: bool = False,
+) -> PreTrainedModel:
+    """The frozen encoder without its tokenizer; memory never holds much more than the quantized weights.
+
+    Raises:
+        EncoderError: the checkpoint lacks a weight of the encoder.
+    """
+    model = empty_model(config, quantize=quantize, dtype=dtype, attention=attention_of(device))
+    sources = checkpoint_tensors(path, revision)
+    fill(model, sources, embeddings=embeddings, dtype=dtype, device=device, offload=offload)
     keep_weights_unpacked(model)
     model.requires_grad_(requires_grad=False)
-    base_id = BASE_ID if model_id == STARTER_ID else model_id
-    pad_id = model.config.pad_token_id
-    return Encoder(model.eval(), backend, base_id, pad_id, place, dtype, path, revision)
+    return model.eval()
+
+
+def attention_of(device: torch.device) -> str:
+    """Masked SDPA's backward is slow on CPUs; eager attention is 1.3x faster there."""
+    return "eager" if device.type == "cpu" else "sdpa"
+
+
+def local_path(model_id: str) -> str:
+    """A Hugging Face id or a folder; the starter's folder in the user's cache."""
+    return str(starter_model_dir()) if model_id == STARTER_ID else model_id
 
 
 def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
@@ -106,9 +142,8 @@ def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
     Raises:
         EncoderError: it cannot be found, or is none of the fast ones.
     """
-    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(local_path(model_id), revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(_not_found(model_id, error)) from error
     return _fast(model_id, tokenizer)
@@ -127,17 +162,6 @@ def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda", 0) if cuda else torch.device("cpu")
 
 
-def _quantization(quantize: Quantize, dtype: torch.dtype) -> BitsAndBytesConfig | None:
-    if quantize == "nf4":
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-    return BitsAndBytesConfig(load_in_8bit=True) if quantize == "int8" else None
-
-
 def _not_found(model_id: str, error: Exception) -> str:
     if model_id.startswith("starter:"):
         return f"model.id: there is no starter model {model_id!r}; the one there is is {STARTER_ID!r}"
@@ -147,6 +171,5 @@ def _not_found(model_id: str, error: Exception) -> str:
 
 
 def weights_bytes(model: nn.Module) -> int:
-    """Bytes of all parameters and buffers as they are stored, quantization constants left out."""
-    stored = [*model.parameters(), *model.buffers()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in stored)
+    """Bytes of all parameters and buffers as they are stored, quantization constants included."""
+    return stored_bytes(model)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lowres_stilts.encoder.device import is_out_of_memory, release_cached_memory
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
 from lowres_stilts.tasks.batches import make_batch, plan_batches
@@ -43,21 +44,39 @@ def predict(
         keep: given the scores of every example.
 
     Raises:
-        torch.OutOfMemoryError: a batch does not fit; lower `tokens_per_batch`.
+        torch.OutOfMemoryError: memory does not even hold one example.
     """
     family = DECODERS[task.family]
     predictions: list[Any] = [None] * len(features)
     network.eval()
     with torch.inference_mode():
         for chosen in plan_batches(features, tokens_per_batch):
-            batch = make_batch(features, chosen, encoder.pad_id)
-            ids, mask = (torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask))
-            scores = network(task.name, ids, mask).cpu().numpy()
-            for index, (start, end) in zip(chosen.tolist(), _spans(batch.widths), strict=True):
-                keep(index, scores[start:end])
-                predictions[index] = family.decode(task, examples[index], features, index, scores[start:end])
+            for index, scores in _scored(network, encoder, task, features, chosen):
+                keep(index, scores)
+                predictions[index] = family.decode(task, examples[index], features, index, scores)
             advance(len(chosen))
     return predictions
+
+
+def _scored(
+    network: Network, encoder: Encoder, task: Task, features: Features, chosen: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Examples and their scores; in halves where memory does not hold all of them at once."""
+    try:
+        batch = make_batch(features, chosen, encoder.pad_id)
+        ids, mask = (torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask))
+        scores = network(task.name, ids, mask).cpu().numpy()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(chosen) == 1:
+            raise
+        scores = None
+    if scores is not None:
+        for index, (start, end) in zip(chosen.tolist(), _spans(batch.widths), strict=True):
+            yield index, scores[start:end]
+        return
+    release_cached_memory()
+    for half in np.array_split(chosen, 2):
+        yield from _scored(network, encoder, task, features, half)
 
 
 def hidden_token_accuracy(
@@ -73,7 +92,8 @@ def hidden_token_accuracy(
                 torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
             )
             hidden = labels != UNLABELLED
-            right += int((network(task.name, ids, mask, hidden).argmax(-1) == labels[hidden]).sum())
+            found = network.vocabulary_head(task.name).best(network.states(ids, mask)[hidden])
+            right += int((found == labels[hidden]).sum())
             total += int(hidden.sum())
     return 100 * right / max(1, total)
 

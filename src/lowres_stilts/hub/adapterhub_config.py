@@ -44,7 +44,9 @@ def module_config(manifest: Manifest, composition: Composition, module: Module |
         fused = [part.name for part in composition.below]
         return {**_whole(manifest, composition, module.name, config), "adapter_names": fused}
     kind = MODULE_CONFIGS[module.adapter]
-    config = kind(reduction_factor=module.reduction, dropout=module.dropout).to_dict()
+    config = kind(
+        reduction_factor=module.reduction, dropout=module.dropout, leave_out=list(module.leave_out)
+    ).to_dict()
     return _whole(manifest, composition, module.name, config)
 
 

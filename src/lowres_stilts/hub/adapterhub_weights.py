@@ -50,7 +50,7 @@ def head_names(manifest: Manifest, composition: Composition) -> dict[str, str]:
 
 def _sites(manifest: Manifest, composition: Composition, module: Module) -> Iterator[str]:
     attention, output = SITES.get(manifest.base.model_type, USUAL_SITES)
-    for layer in range(composition.layers):
+    for layer in (layer for layer in range(composition.layers) if layer not in module.leave_out):
         if module.adapter == "double_seq_bn":
             yield f"encoder.layer.{layer}.{attention}"
         yield f"encoder.layer.{layer}.{output}"

@@ -19,6 +19,8 @@ class Module(Part):
     """The bottleneck is this many times narrower than the hidden states."""
     dropout: Annotated[float, Field(ge=0, lt=1)]
     """While it was trained."""
+    leave_out: tuple[Annotated[int, Field(ge=0, le=200)], ...] = ()
+    """Layers of the encoder that do not have it."""
     sha256: Sha256
     """Of its weights in the package."""
 

@@ -23,7 +23,7 @@ class Base(Part):
     """Of the weights that were really used."""
     model_type: Literal["xlm-roberta", "xlm-roberta-xl", "bert"]
     quantize: Literal["none", "int8", "nf4"]
-    embeddings: Literal["none", "int8"]
+    embeddings: Literal["none", "int8", "nf4"]
     compute: Literal["float32", "bf16"]
 
 

@@ -85,7 +85,7 @@ def _composition(folder: Path, run: RunFolder, results: dict[str, Any], summary:
     prefix = prefix_of(results["model"]["model_type"])
     return Composition(
         hidden_size=top.config["hidden_size"],
-        layers=_count_layers(top.weights),
+        layers=_count_layers(top),
         top=_stored(top, folder, prefix),
         below=[
             _stored_adapter(run, name, folder / "below" / name, prefix)
@@ -120,15 +120,18 @@ def _stored_adapter(run: RunFolder, name: str, place: Path, prefix: str) -> Modu
 def _adapter(saved: _Saved, place: Path, prefix: str) -> Module:
     store_weights(saved.weights, place / WEIGHTS, prefix)
     config = saved.config["config"]
-    facts = {"reduction": config["reduction_factor"], "dropout": config["dropout"]}
+    left_out = {"leave_out": config["leave_out"]} if config["leave_out"] else {}
+    facts = {"reduction": config["reduction_factor"], "dropout": config["dropout"], **left_out}
     for adapter, kind in MODULE_CONFIGS.items():
-        expected = kind(reduction_factor=facts["reduction"], dropout=facts["dropout"]).to_dict()
+        expected = kind(reduction_factor=facts["reduction"], dropout=facts["dropout"], **left_out).to_dict()
         if json.loads(json.dumps(expected)) == config:
             return Module(name=saved.name, adapter=adapter, sha256=sha256_of(place / WEIGHTS), **facts)
     raise PackageError(f"{saved.folder}: an adapter of a configuration that packages do not know")
 
 
-def _count_layers(weights: Path) -> int:
-    with safe_open(weights, framework="pt") as file:
+def _count_layers(saved: _Saved) -> int:
+    """Of the encoder: those that have the module, and those that it says it leaves out."""
+    with safe_open(saved.weights, framework="pt") as file:
         numbers = [int(match[1]) for name in file.keys() if (match := IN_LAYER.search(name))]  # noqa: SIM118
-    return 1 + max(numbers)
+    left_out: list[int] = [] if saved.is_fusion else saved.config["config"]["leave_out"] or []
+    return 1 + max([*numbers, *left_out])

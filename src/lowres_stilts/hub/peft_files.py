@@ -75,7 +75,7 @@ def peft_config(manifest: Manifest, layers: list[str]) -> dict[str, Any]:
         r=manifest.rank,
         lora_alpha=manifest.rank,
         use_dora=manifest.dora,
-        target_modules=target_modules(layers),
+        target_modules=target_modules(layers, chosen=_has_chosen_layers(manifest.recipe)),
         modules_to_save=list(layout.modules_to_save) or None,
         task_type=layout.task_type,
         base_model_name_or_path=manifest.base.id,
@@ -84,8 +84,21 @@ def peft_config(manifest: Manifest, layers: list[str]) -> dict[str, Any]:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
 
 
-def target_modules(layers: list[str]) -> list[str] | str:
-    """The ends of the layers' names, or an expression where an end would match other layers too."""
+def _has_chosen_layers(recipe: Mapping[str, Any]) -> bool:
+    """Whether some module of the recipe is on some of the encoder's layers only."""
+    sections = (recipe.get(name) or {} for name in ("intermediate", "target"))
+    return any((section.get("module") or {}).get("layers") for section in sections)
+
+
+def target_modules(layers: list[str], *, chosen: bool = False) -> list[str] | str:
+    """The ends of the layers' names, or an expression where an end would match other layers too.
+
+    Args:
+        layers: names within the encoder.
+        chosen: they are not in all of its layers.
+    """
+    if chosen:
+        return rf"(.*\.)?({'|'.join(map(re.escape, sorted(layers)))})"
     ends = sorted({match[1] for name in layers if (match := IN_LAYER.fullmatch(name))})
     if "output.dense" in ends and "attention.output.dense" not in ends:
         return rf"(.*\.)?encoder\.layer\.\d+\.({'|'.join(map(re.escape, ends))})"

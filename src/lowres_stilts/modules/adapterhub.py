@@ -68,7 +68,7 @@ def fusion_size(config: Mapping[str, Any], encoder: PretrainedConfig) -> int:
 
 def _places(config: Mapping[str, Any], encoder: PretrainedConfig) -> int:
     in_layer = int(config["mh_adapter"]) + int(config["output_adapter"])
-    return in_layer * int(encoder.num_hidden_layers)
+    return in_layer * (int(encoder.num_hidden_layers) - len(config.get("leave_out") or ()))
 
 
 def _two_layers(inputs: int, between: int, outputs: int) -> int:

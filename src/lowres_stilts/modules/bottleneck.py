@@ -15,6 +15,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.adapter_files import SavedAdapter, read_saved, set_base
 from lowres_stilts.modules.adapterhub import adapter_size, can_be_named, fusion_size, give_adapters
+from lowres_stilts.modules.names import check_layers
 
 Kind = Literal["seq_bn", "double_seq_bn", "par_bn"]
 CONFIGS = {
@@ -62,7 +63,15 @@ class AdapterStack:
         model: nn.Module = self._model
         return model
 
-    def add_bottleneck(self, name: str, *, kind: Kind, reduction: int, dropout: float = 0.0) -> None:
+    def add_bottleneck(
+        self,
+        name: str,
+        *,
+        kind: Kind,
+        reduction: int,
+        dropout: float = 0.0,
+        layers: Sequence[int] | None = None,
+    ) -> None:
         """Adds an adapter with AdapterHub's initial weights: `par_bn` changes nothing yet, the others little.
 
         Args:
@@ -71,19 +80,22 @@ class AdapterStack:
                 feed-forward block.
             reduction: the bottleneck is this many times narrower than the hidden states.
             dropout: on its output.
+            layers: the encoder's layers that have it; all where it is not given.
 
         Raises:
-            TrainingError: the name or the reduction will not do.
+            TrainingError: the name, the reduction or the layers will not do.
         """
-        self._add(name, CONFIGS[kind](reduction_factor=self._reduction(reduction), dropout=dropout))
+        self._add(name, CONFIGS[kind], reduction, dropout, layers)
 
-    def add_language(self, name: str, *, reduction: int, dropout: float = 0.0) -> None:
+    def add_language(
+        self, name: str, *, reduction: int, dropout: float = 0.0, layers: Sequence[int] | None = None
+    ) -> None:
         """Adds a language adapter of MAD-X: `seq_bn`, and an invertible coupling (NICE) over the embeddings.
 
         Raises:
             TrainingError: the name or the reduction will not do.
         """
-        self._add(name, adapters.SeqBnInvConfig(reduction_factor=self._reduction(reduction), dropout=dropout))
+        self._add(name, adapters.SeqBnInvConfig, reduction, dropout, layers)
 
     def add_fusion(self, name: str, names: Sequence[str]) -> None:
         """Adds an AdapterFusion of modules: for every token, attention chooses among their outputs.
@@ -245,8 +257,12 @@ class AdapterStack:
         loader.filter_func = lambda _: lambda key: f"adapter_fusion_layer.{name}." in key
         return loader
 
-    def _add(self, name: str, config: Any) -> None:
+    def _add(self, name: str, kind: Any, reduction: int, dropout: float, layers: Sequence[int] | None) -> None:
         self._check_name(name)
+        check_layers(layers or (), self._model.config)
+        every = range(int(self._model.config.num_hidden_layers))
+        left_out = [] if layers is None else [layer for layer in every if layer not in layers]
+        config = kind(reduction_factor=self._reduction(reduction), dropout=dropout, leave_out=left_out)
         self._model.add_adapter(name, config=config)
         self._finish(name, adapter_size(config, self._model.config))
 

@@ -1,5 +1,6 @@
 """LoRA over the frozen encoder, through PEFT."""
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.collapse import LoraLayer
 from lowres_stilts.modules.fusion import FUSION, Fusion, parts_of
 from lowres_stilts.modules.loftq import make_up_for_quantization
-from lowres_stilts.modules.names import peft_name
+from lowres_stilts.modules.names import check_layers, peft_name
 
 ATTENTION_TARGETS = ("query", "key", "value", "attention.output.dense")
+LINEAR_LAYERS = ("query", "key", "value", "dense")
 
 
 class ModuleStack:
@@ -49,6 +51,7 @@ class ModuleStack:
         rslora: bool = False,
         dora: bool = False,
         init: Literal["default", "gaussian", "loftq"] = "default",
+        layers: Sequence[int] | None = None,
     ) -> None:
         """Adds a LoRA that changes nothing yet: A is random, B is zero (Hu et al. 2021, section 4.1).
 
@@ -61,11 +64,15 @@ class ModuleStack:
             rslora: scaled by `alpha / sqrt(rank)` instead.
             dora: with a learned norm for every output.
             init: `gaussian` draws A so; `loftq` has the update make up for NF4's error from the start.
+            layers: the encoder's layers that have it; all where it is not given.
 
         Raises:
-            TrainingError: the encoder has no layer of these names.
+            TrainingError: the encoder has no layer of these names or numbers.
         """
         names = list(ATTENTION_TARGETS) if targets == "attention" else targets
+        if layers is not None:
+            check_layers(layers, self._encoder.model.config)
+            names = _in_layers(names, layers)
         config = LoraConfig(
             r=rank,
             lora_alpha=alpha,
@@ -236,3 +243,10 @@ class ModuleStack:
             return {}
         marker = f".{peft_name(name)}."
         return {key: value for key, value in self._peft.named_parameters() if marker in f"{key}."}
+
+
+def _in_layers(targets: str | Sequence[str], layers: Sequence[int]) -> str:
+    """An expression for the names of these linear layers within these layers of the encoder."""
+    ends = LINEAR_LAYERS if targets == "all-linear" else targets
+    names = ends if isinstance(ends, str) else rf".*\.(?:{'|'.join(map(re.escape, ends))})"
+    return rf"(?=(?:.*\.)?encoder\.layer\.(?:{'|'.join(map(str, layers))})\.)(?:{names})"

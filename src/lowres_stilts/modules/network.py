@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from lowres_stilts.encoder.checkpoint import pretrained_lm_head
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.modules.heads import Head, HeadLayout, Invert, SequenceHead, TokenHead, VocabularyHead
+from lowres_stilts.modules.heads import HeadLayout, SequenceHead, TokenHead
+from lowres_stilts.modules.vocabulary import Invert, VocabularyHead
 from lowres_stilts.tasks.families import HeadKind
+
+Head = SequenceHead | TokenHead | VocabularyHead
 
 
 class Network(nn.Module):
@@ -33,18 +36,29 @@ class Network(nn.Module):
             for name, parameter in self.head(task).named_parameters()
         }
 
-    def forward(self, task: str, ids: Tensor, mask: Tensor, chosen: Tensor | None = None) -> Tensor:
+    def forward(self, task: str, ids: Tensor, mask: Tensor, states: Tensor | None = None) -> Tensor:
         """Scores of token ids `[batch, length]` under an attention mask of the same shape.
 
         Args:
             task: whose head.
             ids: token ids.
             mask: 1 where there is a token.
-            chosen: `[batch, length]`, the tokens to score; all where it is not given.
+            states: the encoder's hidden states, where they are known already.
         """
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        scores: Tensor = self.head(task)(states if chosen is None else states[chosen], mask)
+        scores: Tensor = self.head(task)(self.states(ids, mask) if states is None else states, mask)
         return scores
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Hidden states `[batch, length, hidden]` of the last layer."""
+        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states
+
+    def vocabulary_head(self, task: str) -> VocabularyHead:
+        """The head of a task with hidden tokens."""
+        head = self.head(task)
+        if not isinstance(head, VocabularyHead):
+            raise TypeError(f"the head of {task} does not score the vocabulary")
+        return head
 
 
 def make_head(
@@ -70,7 +84,8 @@ def make_head(
 def _vocabulary_head(encoder: Encoder, invert: Invert | None) -> VocabularyHead:
     """The checkpoint's own head where it has one."""
     eps = float(encoder.model.config.layer_norm_eps)
-    head = VocabularyHead(encoder.hidden_size, encoder.model.get_input_embeddings(), eps, invert)
+    pieces = int(encoder.model.config.vocab_size)
+    head = VocabularyHead(encoder.hidden_size, pieces, encoder.model.get_input_embeddings(), eps, invert)
     weights = pretrained_lm_head(encoder.path, encoder.revision)
     if weights is None:
         return head.apply(_initialize)

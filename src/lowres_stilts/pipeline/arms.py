@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
-from lowres_stilts.encoder.load import load_encoder, weights_bytes
+from lowres_stilts.encoder.device import is_out_of_memory
+from lowres_stilts.encoder.load import load_encoder, read_config, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
@@ -17,13 +17,17 @@ from lowres_stilts.evaluation.submission import prediction_file, read_prediction
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
 from lowres_stilts.modules.stack import make_stack
 from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
+from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.hardware import this_place
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.phase import Bench
+from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.schema import Recipe
 
+GB = 10**9
 SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
 Answer = Callable[[str], list[Any]]
@@ -40,20 +44,23 @@ def execute(recipe: Recipe, material: Material, folder: RunFolder, display: Disp
     """
     try:
         return _execute(recipe, material, folder, display)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingError(
-            "the GPU is out of memory; lower train.tokens_per_batch (raise train.accumulate by as much), or set "
-            "train.gradient_checkpointing: true, and start in a new folder"
+            "memory does not even hold one example at a time; `lowres-stilts plan` says what helps"
         ) from error
 
 
 def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> dict[str, Any]:
     started = time.perf_counter()
+    choices = _fitted(recipe, folder, display)
     display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
     encoder = load_encoder(**recipe.model.model_dump(exclude={"id", "head"}), model_id=recipe.model.id)
     stored = weights_bytes(encoder.model)
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
-    bench = Bench(folder, encoder, make_stack(_kind(recipe), encoder), recipe.model.head, recipe.seed, display)
+    stack = make_stack(_kind(recipe), encoder)
+    bench = Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
     train_languages(recipe, material, bench, summaries)
@@ -99,6 +106,25 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     }
     folder.finish(results)
     return results
+
+
+def _fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Choice]:
+    """What the planner has the phases compute at once; it says so where that is not what the recipe says."""
+    place = this_place(recipe.model.device)
+    choices = fit_recipe(recipe, read_config(recipe.model.id, recipe.model.revision), place)
+    for choice in choices:
+        folder.log("plan", budget_bytes=place.budget, **asdict(choice))
+        if choice.parts > 1:
+            display.line(
+                f"{choice.section}: batches of {choice.tokens_per_batch} tokens are computed "
+                f"{choice.tokens_at_once} at a time, for the sake of memory"
+            )
+        if not choice.fits:
+            display.line(
+                f"warning: {choice.section} may not fit into memory: it wants {choice.peak_bytes / GB:.1f} GB of "
+                f"{place.budget / GB:.1f} GB; `lowres-stilts plan` says what helps"
+            )
+    return {choice.section: choice for choice in choices}
 
 
 def _kind(recipe: Recipe) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.recipe.load import dump_recipe
@@ -90,6 +91,8 @@ def _require_same(path: Path, recipe: Recipe) -> None:
     except (OSError, yaml.YAMLError) as error:
         raise RunError(f"{path}: cannot be read; start the run anew in another folder") from error
     now = yaml.safe_load(dump_recipe(recipe))
+    with contextlib.suppress(ValidationError):  # keys that came later have their defaults
+        before = Recipe.model_validate(before).model_dump(mode="json")
     if difference := _difference(before, now, ""):
         raise UsageError(f"{path}: the run was started with another {difference}; choose another folder with -o")
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.bottleneck import AdapterStack
-from lowres_stilts.modules.heads import Head, HeadLayout
+from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.lora import ModuleStack
-from lowres_stilts.modules.network import Network, make_head
+from lowres_stilts.modules.network import Head, Network, make_head
 from lowres_stilts.modules.stack import Stack
+from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import TrainingSet
@@ -27,7 +28,7 @@ from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.checkpoint import Progress
-from lowres_stilts.training.loop import Report, Schedule, train
+from lowres_stilts.training.loop import LOWER_STATES, Report, Schedule, train
 from lowres_stilts.training.plan import Job
 
 
@@ -47,6 +48,8 @@ class Phase:
     """One for each task."""
     fuse: FuseSettings | None = None
     """How to learn the weights of the modules below, where they are not all 1."""
+    section: str = "target"
+    """Of the recipe."""
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -65,6 +68,8 @@ class Bench:
     head: HeadLayout
     seed: int
     display: Display
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    """How the planner has phases compute their batches, by section of the recipe."""
 
 
 def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
@@ -80,7 +85,8 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
         bench.stack.activate(phase.active, train=phase.name)
         progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
         _write(phase, bench, network, progress, scores, folder / "module")
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
+        leftover.unlink(missing_ok=True)
     bench.stack.activate(phase.active)
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
     return network, summary
@@ -94,7 +100,7 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     elif phase.start_from is not None:
         bench.stack.load(phase.name, phase.start_from)
     else:
-        _add(phase, bench.stack)
+        add_module(phase, bench.stack)
     heads = {each.task.name: _head(each, bench) for each in phase.data}
     network = Network(bench.stack.model, heads)
     if done.exists():
@@ -102,8 +108,8 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     return network
 
 
-def _add(phase: Phase, stack: Stack) -> None:
-    """A new module for the phase."""
+def add_module(phase: Phase, stack: Stack) -> None:
+    """Adds the module of a phase to a stack."""
     settings = phase.settings
     if isinstance(stack, ModuleStack):
         stack.add_lora(
@@ -115,16 +121,23 @@ def _add(phase: Phase, stack: Stack) -> None:
             rslora=settings.rslora,
             dora=settings.dora,
             init=settings.init,
+            layers=settings.chosen_layers,
         )
         if phase.fuse is not None:
             stack.fuse(phase.name, phase.below)
     elif settings.kind == "language":
-        stack.add_language(phase.name, reduction=settings.reduction, dropout=settings.dropout)
+        stack.add_language(
+            phase.name, reduction=settings.reduction, dropout=settings.dropout, layers=settings.chosen_layers
+        )
     elif phase.fuse is not None:
         stack.add_fusion(phase.name, phase.below)
     else:
         stack.add_bottleneck(
-            phase.name, kind=settings.adapter, reduction=settings.reduction, dropout=settings.dropout
+            phase.name,
+            kind=settings.adapter,
+            reduction=settings.reduction,
+            dropout=settings.dropout,
+            layers=settings.chosen_layers,
         )
 
 
@@ -148,6 +161,8 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
+    choice = bench.choices.get(phase.section)
+
     def scores() -> dict[str, float]:
         return {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
 
@@ -168,12 +183,19 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
         evaluate_every=settings.evaluate_every,
         patience=settings.patience,
         checkpoint_every=settings.checkpoint_every,
-        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing=choice.gradient_checkpointing if choice else settings.gradient_checkpointing,
+        tokens_at_once=choice.tokens_at_once if choice else settings.tokens_at_once,
+        eight_bit=settings.optimizer == "adamw8bit",
+        reuse_lower_layers=settings.reuse_lower_layers,
     )
+    told = [schedule.tokens_at_once]
     with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
 
         def report(now: Report) -> None:
             advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
+            if now.tokens_at_once != told[-1]:
+                told.append(now.tokens_at_once)
+                bench.folder.log("out of memory", phase=phase.name, tokens_at_once=now.tokens_at_once)
             if now.dev_score is not None:
                 bench.folder.log(
                     "dev",

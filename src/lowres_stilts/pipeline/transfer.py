@@ -91,7 +91,8 @@ def train_languages(recipe: Recipe, material: Material, bench: Bench, summaries:
         return
     for language, data in material.languages.items():
         name = f"{LANGUAGE}-{language}"
-        phase = Phase(name, (), None, recipe.languages.module, recipe.languages.train, (data,))
+        settings = recipe.languages
+        phase = Phase(name, (), None, settings.module, settings.train, (data,), section="languages")
         summaries.append(run_phase(phase, bench)[1])
 
 
@@ -134,7 +135,7 @@ def _intermediate(
     groups = [(each,) for each in sets] if apart else [sets]
     names = [_numbered(*numbered) for numbered in enumerate(sets, start=1)] if apart else [INTERMEDIATE]
     return [
-        Phase(name, ground, None, settings.module, settings.train, data)
+        Phase(name, ground, None, settings.module, settings.train, data, section="intermediate")
         for name, data in zip(names, groups, strict=True)
     ]
 

@@ -26,8 +26,10 @@ class ModelSettings(Settings):
     """A branch, tag or commit of the Hub repository."""
     quantize: Literal["none", "int8", "nf4"] = "nf4"
     """How bitsandbytes stores the linear layers: NF4 with double quantization, LLM.int8, or not at all."""
-    embeddings: Literal["none", "int8"] = "int8"
-    """How bitsandbytes stores the word embeddings, most of a multilingual encoder's weights."""
+    embeddings: Literal["none", "int8", "nf4"] = "int8"
+    """How the word embeddings, most of a multilingual encoder's weights, are stored."""
+    offload_embeddings: bool = False
+    """Keep the word embeddings in the CPU's memory and send each batch's vectors to the GPU."""
     compute: Literal["float32", "bf16"] = "bf16"
     """The type of activations and of the weights that are not quantized."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -110,6 +112,9 @@ class ModuleSettings(Settings):
     (Houlsby et al. 2019, arXiv:1902.00751), or beside each of them (He et al. 2022, arXiv:2110.04366)."""
     reduction: Positive = 16
     """Bottleneck: how many times narrower than the hidden states it is."""
+    layers: Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")] | None = None
+    """The encoder's layers that have the module, counted from 0, such as `6-11` or `0,4-6`; all where it is not
+    given. Layers below the first are computed once: see `train.reuse_lower_layers`."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on LoRA's input or an adapter's output. On LoRA it takes up to half of a CPU step."""
 
@@ -120,6 +125,23 @@ class ModuleSettings(Settings):
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} is no setting of kind {self.kind}; remove it")
         return self
+
+    @property
+    def chosen_layers(self) -> tuple[int, ...] | None:
+        """The layers by number, or None for all."""
+        if self.layers is None:
+            return None
+        ranges = [[int(end) for end in part.split("-")] for part in self.layers.split(",")]
+        return tuple(sorted({layer for ends in ranges for layer in range(ends[0], ends[-1] + 1)}))
+
+    @field_validator("layers")
+    @classmethod
+    def _has_layers(cls, layers: str | None) -> str | None:
+        for part in (layers or "").split(","):
+            first, _, last = part.partition("-")
+            if last and int(last) < int(first):
+                raise ValueError(f"{part} has no layers; write the lower number first")
+        return layers
 
     @field_validator("targets")
     @classmethod
@@ -166,8 +188,19 @@ class TrainSettings(Settings):
     """Stop after this many looks without a better score; the best module is kept in any case."""
     checkpoint_every: Positive = 50
     """Updates between two checkpoints."""
-    gradient_checkpointing: bool = False
-    """Compute activations twice to save memory."""
+    gradient_checkpointing: bool | Positive = False
+    """Compute activations twice to save memory: in all layers, or in this many from the top."""
+    tokens_at_once: Positive | None = None
+    """Most tokens in memory at once: a larger batch is computed in parts, with the same update. Chosen by the
+    planner where it is not given; see `fit`."""
+    fit: bool = True
+    """Have the planner compute batches in parts, and turn checkpointing on, where memory would not do."""
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
+    """`adamw8bit`: bitsandbytes' AdamW with moments in 8 bits (Dettmers et al. 2022, arXiv:2110.02861), paged on
+    CUDA."""
+    reuse_lower_layers: bool = True
+    """Keep the hidden states of layers below all that learns on disk, and compute those layers in the first epoch
+    only; where nothing in them is random and the disk has room."""
 
 
 class MixSettings(Settings):

@@ -15,6 +15,8 @@ class Batch:
 
     examples: NDArray[np.int64]
     """Which examples, `[examples]`."""
+    rows: NDArray[np.int64]
+    """Which sequences of the features, `[sequences]`."""
     widths: NDArray[np.int64]
     """Sequences of each example, `[examples]`."""
     ids: NDArray[np.int64]
@@ -83,4 +85,4 @@ def make_batch(features: Features, examples: Sequence[int] | NDArray[np.int64], 
         mask[row, : end - start] = 1
         if per_token:
             labels[row, : end - start] = features.labels[start:end]
-    return Batch(chosen, features.widths()[chosen], ids, mask, labels)
+    return Batch(chosen, rows, features.widths()[chosen], ids, mask, labels)

@@ -29,6 +29,8 @@ class Progress:
     seconds: float = 0.0
     tokens: int = 0
     """Tokens trained on, without padding."""
+    tokens_at_once: int | None = None
+    """What memory was found to hold."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 

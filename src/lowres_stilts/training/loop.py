@@ -5,26 +5,26 @@ leaves half of one), plans batches by count and not by tokens, averages the loss
 and trains bfloat16 weights without float32 originals. Accelerate would only place one model on one device here.
 """
 
-import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.checkpoint import checkpoint as computed_twice
 
+from lowres_stilts.encoder.device import pack_memory
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.network import Network
-from lowres_stilts.tasks.batches import Batch, make_batch
-from lowres_stilts.tasks.features import UNLABELLED
-from lowres_stilts.tasks.task import Task
 from lowres_stilts.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from lowres_stilts.training.loss import summed_loss
+from lowres_stilts.training.lower import LowerStates, reusable_states
 from lowres_stilts.training.optimizer import MasterAdamW
-from lowres_stilts.training.plan import Job, Portion, make_plan
+from lowres_stilts.training.plan import Job, make_plan
+from lowres_stilts.training.update import Updater
+
+LOWER_STATES = ".states"
+"""How files with the states of lower layers end; they lie beside the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,14 @@ class Schedule:
     evaluate_every: int | None
     patience: int | None
     checkpoint_every: int
-    gradient_checkpointing: bool
+    gradient_checkpointing: bool | int
+    """In all layers, or in this many from the top."""
+    tokens_at_once: int | None = None
+    """Most tokens of a forward and backward pass; a larger batch takes several."""
+    eight_bit: bool = False
+    """Moments of the optimizer in 8 bits."""
+    reuse_lower_layers: bool = False
+    """Compute layers below all that learns in the first epoch only, and keep their states on disk."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Report:
     tokens_per_second: float
     dev_score: float | None
     """Where the dev set was looked at."""
+    tokens_at_once: int | None = None
+    """Where batches are computed in parts."""
 
 
 def train(
@@ -103,76 +112,55 @@ def train(
         clip_norm=schedule.clip_norm,
         updates=len(plan.updates),
         warmup=schedule.warmup,
+        eight_bit=schedule.eight_bit,
     )
     progress = load_checkpoint(checkpoint, optimizer) if checkpoint.exists() else Progress()
+    updater = Updater(network, encoder, jobs, optimizer, tokens_at_once=schedule.tokens_at_once)
+    updater.tokens_at_once = progress.tokens_at_once or schedule.tokens_at_once
+    if schedule.reuse_lower_layers and schedule.epochs > 1:
+        updater.lower = _lower_states(network, encoder, jobs, checkpoint.parent)
+    checkpoint_layers(encoder, schedule.gradient_checkpointing)
     if schedule.gradient_checkpointing:
-        encoder.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        pack_memory(tightly=True)
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
-        loss, tokens = _update(network, encoder, jobs, plan.updates[progress.update], optimizer, progress)
+        loss, tokens = updater.update(plan.updates[progress.update], progress.update)
         seconds = time.perf_counter() - started
         progress.update += 1
         progress.seconds += seconds
         progress.tokens += tokens
+        progress.tokens_at_once = updater.tokens_at_once
         score = dev_score() if progress.update in plan.looks else None
         if score is not None:
             _remember(progress, score, optimizer)
-        report(Report(progress.update, len(plan.updates), loss, tokens / seconds, score))
+        report(Report(progress.update, len(plan.updates), loss, tokens / seconds, score, progress.tokens_at_once))
         if score is not None or progress.update % schedule.checkpoint_every == 0:
             save_checkpoint(checkpoint, progress, optimizer)
+    checkpoint_layers(encoder, wanted=False)
     if schedule.gradient_checkpointing:
-        encoder.model.gradient_checkpointing_disable()
+        pack_memory(tightly=False)
     optimizer.set_weights(progress.best_weights)
     return progress
 
 
-def _update(
-    network: Network,
-    encoder: Encoder,
-    jobs: Mapping[str, Job],
-    portions: Sequence[Portion],
-    optimizer: MasterAdamW,
-    progress: Progress,
-) -> tuple[float, int]:
-    """One step of the optimizer; returns the mean loss and the number of tokens."""
-    network.train()
-    batches = [make_batch(jobs[portion.task].features, portion.examples, encoder.pad_id) for portion in portions]
-    shares = _shares(portions, batches)
-    total = 0.0
-    for portion, batch, share in zip(portions, batches, shares, strict=True):
-        loss = batch_loss(network, encoder, jobs[portion.task].task, batch) * share
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.accumulate()
-        total += loss.item()
-    if not math.isfinite(total):
-        raise TrainingError(
-            f"the loss of update {progress.update + 1} is {total}; lower train.lr, or set model.compute: float32"
-        )
-    optimizer.step(progress.update)
-    return total, int(sum(batch.mask.sum() for batch in batches))
+def _lower_states(
+    network: Network, encoder: Encoder, jobs: Mapping[str, Job], folder: Path
+) -> dict[str, LowerStates]:
+    found = {
+        name: reusable_states(folder / f"{number}{LOWER_STATES}", job.features, encoder, network.encoder)
+        for number, (name, job) in enumerate(jobs.items())
+    }
+    return {name: states for name, states in found.items() if states is not None}
 
 
-def batch_loss(network: Network, encoder: Encoder, task: Task, batch: Batch) -> Tensor:
-    """The loss of a batch, summed over what is labelled."""
-    ids, mask, labels = (
-        torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
-    )
-    chosen = labels != UNLABELLED if task.family == "mlm" else None
-    return summed_loss(task.family, network(task.name, ids, mask, chosen), labels, mask, batch.widths)
-
-
-def _shares(portions: Sequence[Portion], batches: Sequence[Batch]) -> list[float]:
-    """What one label of each batch weighs in the update's loss.
-
-    Tasks count by their examples, not by their labels: a sentence to tag has many.
-    """
-    examples: dict[str, int] = defaultdict(int)
-    labels: dict[str, int] = defaultdict(int)
-    for portion, batch in zip(portions, batches, strict=True):
-        examples[portion.task] += len(portion.examples)
-        labels[portion.task] += batch.labelled
-    whole = sum(examples.values())
-    return [examples[portion.task] / whole / max(1, labels[portion.task]) for portion in portions]
+def checkpoint_layers(encoder: Encoder, wanted: bool | int) -> None:
+    """Has all layers, or so many from the top, compute their activations anew in the backward pass."""
+    layers = encoder.model.encoder.layer
+    first = 0 if wanted is True else max(0, len(layers) - wanted)
+    for number, layer in enumerate(layers):
+        # What `gradient_checkpointing_enable` sets, which XLM-R XL does not allow though its layers know it.
+        layer.gradient_checkpointing = number >= first
+        layer._gradient_checkpointing_func = partial(computed_twice, use_reentrant=False)  # noqa: SLF001
 
 
 def _remember(progress: Progress, score: float, optimizer: MasterAdamW) -> None:

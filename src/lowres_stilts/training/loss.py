@@ -15,10 +15,9 @@ def summed_loss(family: FamilyName, scores: Tensor, labels: Tensor, mask: Tensor
     """Cross-entropy, summed over labelled examples or tokens.
 
     Args:
-        family: of the task.
-        scores: `[sequences, outputs]`; `[sequences, length, outputs]` for tags and answers; for hidden tokens
-            `[labelled tokens, vocabulary]`.
-        labels: `[examples]`; `[sequences, length]` for tags and hidden tokens; `[sequences, 2]` for answers.
+        family: of the task; the head of hidden tokens has a loss of its own.
+        scores: `[sequences, outputs]`; `[sequences, length, outputs]` for tags and answers.
+        labels: `[examples]`; `[sequences, length]` for tags; `[sequences, 2]` for answers.
         mask: `[sequences, length]`, 1 where there is a token; an answer is never padding.
         widths: sequences of each example; choices of one prompt compete with each other.
     """
@@ -27,8 +26,6 @@ def summed_loss(family: FamilyName, scores: Tensor, labels: Tensor, mask: Tensor
     elif family == "qa":
         # Positions compete: [sequences, 2, length].
         scores = scores.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).transpose(1, 2)
-    elif family == "mlm":
-        labels = labels[labels != UNLABELLED]
     return cross_entropy(
         scores.reshape(-1, scores.shape[-1]), labels.reshape(-1), ignore_index=UNLABELLED, reduction="sum"
     )

@@ -5,9 +5,14 @@ optimizer therefore keeps float32 originals; modules are small, so this costs li
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import bitsandbytes as bnb
 import torch
 from torch import Tensor, nn
+
+SHARED = ("qmap1", "qmap2")
+"""Tables of 8-bit values that all parameters have in common, which safetensors would refuse."""
 
 
 class MasterAdamW:
@@ -25,13 +30,25 @@ class MasterAdamW:
         clip_norm: float,
         updates: int,
         warmup: float,
+        eight_bit: bool = False,
     ) -> None:
+        """Takes over the parameters.
+
+        Args:
+            groups: parameters by name, with the peak learning rate of each group.
+            weight_decay: AdamW's.
+            clip_norm: largest norm of the gradient.
+            updates: how many there will be.
+            warmup: share of them over which the rate rises.
+            eight_bit: keep moments in 8 bits, in blocks (Dettmers et al. 2022, arXiv:2110.02861); on CUDA in
+                pages that the CPU's memory can take.
+        """
         self.parameters = {name: p for _, named in groups for name, p in named.items()}
         self.masters = {name: p.detach().float().clone() for name, p in self.parameters.items()}
         self.clip_norm = clip_norm
         self.updates = updates
         self.warmup = max(1, round(warmup * updates))
-        self._adamw = torch.optim.AdamW(
+        self._adamw = _adamw(self.masters, eight_bit=eight_bit)(
             [{"params": [self.masters[name] for name in named], "lr": lr, "peak": lr} for lr, named in groups],
             weight_decay=weight_decay,
         )
@@ -45,6 +62,11 @@ class MasterAdamW:
             gradient = parameter.grad.float()
             master.grad = gradient if master.grad is None else master.grad + gradient
             parameter.grad = None
+
+    def forget_gradients(self) -> None:
+        """Drops what was accumulated since the last step."""
+        for tensor in [*self.masters.values(), *self.parameters.values()]:
+            tensor.grad = None
 
     def step(self, update: int) -> float:
         """Update number `update`, counted from 0; returns the gradient's norm before clipping."""
@@ -76,7 +98,7 @@ class MasterAdamW:
     def moments(self) -> dict[str, Tensor]:
         """AdamW's state as tensors, to write into a checkpoint."""
         return {
-            f"{name}.{key}": value
+            f"{name}.{key}": torch.as_tensor(value).clone() if key in SHARED else torch.as_tensor(value)
             for name, master in self.masters.items()
             for key, value in self._adamw.state[master].items()
         }
@@ -84,15 +106,25 @@ class MasterAdamW:
     def set_moments(self, moments: Mapping[str, Tensor]) -> None:
         """Takes up the state that `moments` gave."""
         for name, master in self.masters.items():
-            state = {key: moments.get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if state["step"] is not None:
-                self._adamw.state[master] = {
-                    key: value.to(master.device if key != "step" else "cpu").clone()
-                    for key, value in state.items()
-                    if value is not None
-                }
+            prefix = f"{name}."
+            state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
+            if state:
+                self._adamw.state[master] = {key: self._placed(key, value, master) for key, value in state.items()}
+
+    def _placed(self, key: str, value: Tensor, master: Tensor) -> Any:
+        """A part of the state where AdamW looks for it; bitsandbytes counts steps in plain numbers."""
+        if key == "step":
+            return value.cpu().clone() if isinstance(self._adamw, torch.optim.AdamW) else int(value)
+        return value.to(master.device).clone()
 
     def _publish(self) -> None:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(self.masters[name])
+
+
+def _adamw(masters: Mapping[str, Tensor], *, eight_bit: bool) -> Any:
+    if not eight_bit:
+        return torch.optim.AdamW
+    on_cuda = any(master.is_cuda for master in masters.values())
+    return bnb.optim.PagedAdamW8bit if on_cuda else bnb.optim.AdamW8bit

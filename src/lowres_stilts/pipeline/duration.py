@@ -1,0 +1,62 @@
+"""How long training takes: from the operations that the planner counts, and how fast products are here."""
+
+from itertools import islice
+from pathlib import Path
+
+from lowres_stilts.encoder.load import DTYPES, load_tokenizer
+from lowres_stilts.pipeline.choice import Choice
+from lowres_stilts.pipeline.hardware import EFFICIENCY, products_per_second
+from lowres_stilts.pipeline.material import Material, TrainingSet
+from lowres_stilts.recipe.schema import Recipe, TrainSettings
+from lowres_stilts.tasks.families import FAMILIES
+
+SAMPLE = 200
+"""Examples whose tokens are counted."""
+
+
+def operations_per_second(recipe: Recipe, *, cuda: bool) -> float:
+    """What training reaches on this machine."""
+    device = "cuda" if cuda else "cpu"
+    return EFFICIENCY[device] * products_per_second(device, DTYPES[recipe.model.compute])
+
+
+def training_tokens(recipe: Recipe) -> dict[str, int]:
+    """Tokens that each section of a recipe trains on, over all epochs, the baseline's with the target's.
+
+    Raises:
+        DataError: the data is not there.
+        EncoderError: the tokenizer is not there.
+    """
+    material = Material.of(recipe)
+    sections: dict[str, tuple[list[TrainingSet], TrainSettings, int]] = {}
+    if recipe.languages is not None:
+        sections["languages"] = (list(material.languages.values()), recipe.languages.train, 1)
+    if recipe.intermediate is not None and material.intermediate:
+        sections["intermediate"] = (list(material.intermediate), recipe.intermediate.train, 1)
+    if material.target_set is not None:
+        twice = recipe.evaluate.baseline and recipe.target.transfer not in {"none", "merge"}
+        sections["target"] = ([material.target_set], recipe.target.train, 2 if twice else 1)
+    tokenizer = load_tokenizer(recipe.model.id, revision=recipe.model.revision)
+
+    def tokens(each: TrainingSet, train: TrainSettings) -> float:
+        examples = list(islice(each.train, SAMPLE))
+        length = train.max_length or each.task.max_length
+        features = FAMILIES[each.task.family].encode(each.task, examples, tokenizer, length)
+        return len(features.ids) / len(examples) * each.per_epoch * train.epochs
+
+    return {
+        section: round(times * sum(tokens(each, train) for each in sets))
+        for section, (sets, train, times) in sections.items()
+    }
+
+
+def seconds(choice: Choice, tokens: int, rate: float) -> float:
+    """Of training on so many tokens, as if padding cost nothing."""
+    return choice.flops / choice.tokens_per_batch * tokens / rate
+
+
+def has_data(recipe: Recipe) -> bool:
+    """Whether the data of a recipe is on this machine; the Hub's is not looked for."""
+    if recipe.data.source == "hub":
+        return False
+    return recipe.data.source == "starter" or (recipe.data.dir or Path()).is_dir()

@@ -1,0 +1,91 @@
+"""The memory of a device, what a process takes of it before there is a model, and how fast products are."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+from transformers import PretrainedConfig
+
+from lowres_stilts.pipeline.estimate import Held
+
+USABLE = 0.9
+"""Share of the free memory that is planned with."""
+CPU_RUNTIME = 640_000_000
+"""Resident memory of Python and the libraries after a first step, measured on Linux with torch 2.13 for CPUs."""
+TOKENIZER_BYTES_PER_PIECE = 1200
+"""Of the tokenizers library's Unigram model, measured: 300 MB for XLM-R's 250,002 pieces."""
+CPU_OVERHEAD, PACKED_OVERHEAD = 1.7, 1.0
+"""Resident memory for each byte of tensors that come and go, with holes in the C library's heap and without."""
+CUDA_CONTEXT = 600_000_000
+"""Of the driver and the libraries' kernels, beside torch's tensors; the usual figure, not measured by us."""
+CUDA_OVERHEAD = 1.1
+"""Memory that torch's allocator holds for each byte of tensors; the usual figure, not measured by us."""
+EFFICIENCY = {"cpu": 0.6, "cuda": 0.35}
+"""Share of the rate of large matrix products that training reaches; of CUDA not measured by us."""
+UNLIMITED = 1 << 60
+CGROUP_LIMIT, CGROUP_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a recipe is to run."""
+
+    cuda: bool
+    budget: int
+    """Bytes that may be used."""
+
+    def peak(self, held: Held, work: int, config: PretrainedConfig, *, packed: bool) -> int:
+        """Bytes that are in use at most: of the card with CUDA's own, or of the process.
+
+        Args:
+            held: what is there throughout.
+            work: bytes of a step's tensors at once.
+            config: of the encoder, whose vocabulary decides what the tokenizer takes.
+            packed: freed memory is given back at once, as it is where activations are computed twice.
+        """
+        if self.cuda:
+            return CUDA_CONTEXT + round(CUDA_OVERHEAD * (held.weights + held.modules + work))
+        tokenizer = TOKENIZER_BYTES_PER_PIECE * int(config.vocab_size)
+        return (
+            CPU_RUNTIME
+            + tokenizer
+            + held.weights
+            + held.modules
+            + round((PACKED_OVERHEAD if packed else CPU_OVERHEAD) * work)
+        )
+
+
+def this_place(device: Literal["auto", "cpu", "cuda"]) -> Place:
+    """The device of a recipe as it is now, with what is free of its memory."""
+    if device != "cpu" and torch.cuda.is_available():
+        free, _ = torch.cuda.mem_get_info()
+        return Place(cuda=True, budget=round(USABLE * free))
+    used = psutil.Process().memory_info().rss
+    return Place(cuda=False, budget=round(USABLE * free_memory()) + used)
+
+
+def free_memory() -> int:
+    """Bytes of the CPU's memory that are free, within the limit of a container where there is one."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = CGROUP_LIMIT.read_text(encoding="utf-8").strip()
+        left = UNLIMITED if limit == "max" else int(limit) - int(CGROUP_USED.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return free
+    return min(free, max(0, left))
+
+
+def products_per_second(device: str, dtype: torch.dtype, *, size: int = 1536, rounds: int = 5) -> float:
+    """Operations per second of a matrix product of this size, the best of some rounds."""
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        left @ right
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best

@@ -1,0 +1,184 @@
+"""Fits a recipe to a memory: which part of a batch is computed at once, and which layers compute twice."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from lowres_stilts.pipeline.choice import Choice
+from lowres_stilts.pipeline.estimate import CHOICES, PlannedPhase, Thought
+from lowres_stilts.pipeline.hardware import Place
+from lowres_stilts.pipeline.phase import Phase
+from lowres_stilts.pipeline.transfer import INTERMEDIATE, LANGUAGE, TARGET
+from lowres_stilts.recipe.schema import ModuleSettings, Recipe, TrainSettings
+from lowres_stilts.tasks.load import find_task
+
+SMALLEST_PART = 1024
+"""Tokens; smaller parts leave a device idle, so activations are computed twice before batches are cut further."""
+
+
+def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
+    """The phases that a recipe trains; the baseline takes no more than the target."""
+    ground: tuple[Phase, ...] = ()
+    if recipe.languages is not None:
+        ground = (_phase(f"{LANGUAGE}-en", recipe.languages.module, recipe.languages.train),)
+        yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),))
+    below = ground
+    mode, first = recipe.target.transfer, recipe.intermediate
+    if first is not None and mode != "none":
+        tasks = tuple(find_task(name, recipe.tasks, "intermediate.tasks") for name in first.tasks)
+        apart = mode in {"fuse", "merge"}
+        names = [f"{INTERMEDIATE}-{number}" for number in range(1, 1 + len(tasks))] if apart else [INTERMEDIATE]
+        phases = tuple(_phase(name, first.module, first.train) for name in names)
+        yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
+        below = (*ground, *phases)
+    target = find_task(recipe.target.task, recipe.tasks, "target.task")
+    if target.family == "retrieval":
+        return
+    module = first.module if mode == "continue" and first is not None else recipe.target.module
+    stood_on = ground if mode in {"continue", "merge"} else below
+    own = _phase(TARGET, module, recipe.target.train, tuple(phase.name for phase in stood_on))
+    if mode == "fuse":
+        own = replace(own, fuse=recipe.target.fuse)
+    yield PlannedPhase("target", (*stood_on, own), (target,))
+
+
+def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[Choice]:
+    """What to compute at once in each phase, by what the place's memory holds.
+
+    Args:
+        recipe: its batches and settings; a part of a batch that it sets is kept.
+        config: of the encoder.
+        place: what device, and how much memory.
+
+    Raises:
+        TrainingError: a module does not fit the encoder.
+    """
+    return [_fit(recipe, config, planned, place) for planned in planned_phases(recipe)]
+
+
+def _fit(recipe: Recipe, config: PretrainedConfig, planned: PlannedPhase, place: Place) -> Choice:
+    """The first candidate that fits, or else the smallest."""
+    weigh = _Scales(recipe, config, planned, place)
+    candidates = list(_candidates(planned.phases[-1].train, weigh.least))
+    first = weigh.choice(*candidates[0])
+    smallest = first if first.fits or len(candidates) == 1 else weigh.choice(*candidates[-1])
+    if first.fits or not smallest.fits:
+        return first if first.fits else smallest
+    between = (weigh.choice(*candidate) for candidate in candidates[1:-1])
+    return next((choice for choice in between if choice.fits), smallest)
+
+
+class _Scales:
+    """Weighs ways to compute the batches of a phase."""
+
+    def __init__(self, recipe: Recipe, config: PretrainedConfig, planned: PlannedPhase, place: Place) -> None:
+        self._config, self._place, self._section = config, place, planned.section
+        self._train = planned.phases[-1].train
+        self._thought = Thought(config, recipe.model, planned, cuda=place.cuda)
+        asked = max(self._train.max_length or task.max_length for task in planned.tasks)
+        self._length = min(asked, _positions(config))
+        self.least = self._length * max(
+            CHOICES if task.family == "multiple_choice" else 1 for task in planned.tasks
+        )
+        looked_at = max(1, recipe.evaluate.tokens_per_batch // self._length)
+        self._look = self._thought.look(looked_at, self._length).bytes
+
+    def choice(self, tokens: int, checkpointing: bool | int) -> Choice:
+        """What it takes to compute so many tokens at once."""
+        held, sequences = self._thought.held, max(1, tokens // self._length)
+        cost = self._thought.step(sequences, self._length, checkpointing)
+        work = max(cost.bytes, self._look)
+        peak = self._place.peak(held, work, self._config, packed=bool(checkpointing))
+        batches = self._train.tokens_per_batch / (sequences * self._length)
+        return Choice(
+            section=self._section,
+            tokens_per_batch=self._train.tokens_per_batch,
+            tokens_at_once=tokens,
+            gradient_checkpointing=checkpointing,
+            length=self._length,
+            peak_bytes=peak,
+            weight_bytes=held.weights,
+            work_bytes=work,
+            flops=round(cost.flops * batches),
+            trainable=held.trainable,
+            fits=peak <= self._place.budget,
+        )
+
+
+def _candidates(train: TrainSettings, least: int) -> Iterator[tuple[int, bool | int]]:
+    """What to try, the fastest first: whole batches, parts, parts that compute activations twice."""
+    whole = max(train.tokens_per_batch, least)
+    if train.tokens_at_once is not None or not train.fit:
+        yield min(whole, train.tokens_at_once or whole), train.gradient_checkpointing
+        return
+    sizes = [whole]
+    while sizes[-1] > least:
+        sizes.append(max(least, sizes[-1] // 2))
+    if not train.gradient_checkpointing:
+        yield from ((size, False) for size in sizes if size in {whole, least} or size >= SMALLEST_PART)
+    yield from ((size, train.gradient_checkpointing or True) for size in sizes)
+
+
+def _positions(config: PretrainedConfig) -> int:
+    offset = 0 if config.model_type == "bert" else int(config.pad_token_id) + 1
+    return int(config.max_position_embeddings) - offset
+
+
+def _phase(name: str, module: ModuleSettings, train: TrainSettings, below: tuple[str, ...] = ()) -> Phase:
+    return Phase(name, below, None, module, train, ())
+
+
+def advice(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[str]:
+    """Single changes of a recipe that does not fit, each of which makes it fit."""
+    return [
+        name
+        for name, changed in _changes(recipe, config, place)
+        if all(choice.fits for choice in fit_recipe(changed, config, place))
+    ] or ["a smaller encoder, or several changes at once: no single one is enough"]
+
+
+def _changes(recipe: Recipe, config: PretrainedConfig, place: Place) -> Iterator[tuple[str, Recipe]]:
+    for key, value in {"quantize": "nf4", "embeddings": "nf4", "compute": "bf16"}.items():
+        if getattr(recipe.model, key) != value:
+            yield f"model.{key}: {value}", _with_model(recipe, **{key: value})
+    if place.cuda and not recipe.model.offload_embeddings:
+        yield "model.offload_embeddings: true", _with_model(recipe, offload_embeddings=True)
+    layers = int(config.num_hidden_layers)
+    upper = f"{layers // 2}-{layers - 1}"
+    yield f"module.layers: {upper}, in both phases", _everywhere(recipe, "module", layers=upper)
+    for length in (128, 64):
+        if length < longest_sequence(recipe):
+            yield f"train.max_length: {length}, in both phases", _everywhere(recipe, "train", max_length=length)
+    if any(phase.phases[-1].train.tokens_at_once for phase in planned_phases(recipe)):
+        yield (
+            "train.tokens_at_once: unset, so that it is chosen",
+            _everywhere(recipe, "train", tokens_at_once=None),
+        )
+
+
+def longest_sequence(recipe: Recipe) -> int:
+    """Most tokens of a sequence in any phase."""
+    lengths = [
+        planned.phases[-1].train.max_length or max(task.max_length for task in planned.tasks)
+        for planned in planned_phases(recipe)
+    ]
+    return max(lengths, default=0)
+
+
+def _with_model(recipe: Recipe, **changes: Any) -> Recipe:
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=changes)})
+
+
+def _everywhere(recipe: Recipe, part: str, **changes: Any) -> Recipe:
+    """The recipe with a change of the module or the training of every phase."""
+    sections: Mapping[str, Any] = {
+        name: getattr(recipe, name) for name in ("languages", "intermediate", "target") if getattr(recipe, name)
+    }
+    return recipe.model_copy(
+        update={
+            name: section.model_copy(update={part: getattr(section, part).model_copy(update=changes)})
+            for name, section in sections.items()
+        }
+    )
