@@ -41,7 +41,7 @@ SETUP = {
     "request": "OpenAI embeddings, one sentence, float",
     "texts": "XNLI test, both sentences, 15 languages, shuffled",
     "infinity": list(PINS),
-    "own": "int8 bundle, default settings",
+    "own": "bundle of the default preset, default settings",
 }
 
 

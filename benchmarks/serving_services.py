@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lowres_stilts.encoder.starter import starter_model_dir
 from lowres_stilts.export.bundle import export_bundle
+from lowres_stilts.export.presets import PRESETS
 from serving_infinity import infinity_arguments, infinity_environment, infinity_model
 from serving_load import Job
 
@@ -112,7 +113,7 @@ def bundle(scratch: Path) -> Path:
     """The starter in int8 with its whole vocabulary, as a service would have it."""
     folder = scratch / "bundle"
     if not folder.exists():
-        export_bundle([PACKAGE], folder, quantize="int8", preset="server-cpu")
+        export_bundle([PACKAGE], folder, storage=PRESETS["server-cpu"])
     return folder
 
 
