@@ -23,6 +23,7 @@ lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
 
 bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/training.py --quick
+	$(VENV)/bin/python benchmarks/memory.py --quick
 	$(VENV)/bin/python benchmarks/data.py --quick
 	$(VENV)/bin/python benchmarks/modules.py --quick
 	$(VENV)/bin/python benchmarks/onnx.py --quick

@@ -2,7 +2,7 @@
 
 Frugal is the recipe as it is (NF4, int8 embeddings, bfloat16, no dropout in the module); plain has float32
 weights, nothing quantized, and LoRA's usual dropout of 0.05. Both train the same recipe on the starter, XNLI on
-English, and are scored in every language that the data has. They agree where their 95% intervals overlap with every
+English, and are scored in every language of the data. They agree where their 95% intervals overlap with every
 seed and the mean difference is within the mean interval.
 """
 
