@@ -11,6 +11,7 @@ from lowres_stilts.cli.export import export_command
 from lowres_stilts.cli.hub import app as hub_app
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
+from lowres_stilts.cli.study import study_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
 
@@ -26,6 +27,7 @@ app.command("evaluate")(evaluate_command)
 app.command("export")(export_command)
 app.command("run")(run_command)
 app.command("score")(score_command)
+app.command("study")(study_command)
 app.command("tasks")(tasks_command)
 app.add_typer(data_app, name="data")
 app.add_typer(hub_app, name="hub")

@@ -12,6 +12,7 @@ from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from lowres_stilts.encoder.quantize import keep_weights_unpacked, quantize_word_embeddings
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
+from lowres_stilts.encoder.truncate import first_layers, layers_of
 from lowres_stilts.errors import EncoderError
 
 Quantize = Literal["none", "int8", "nf4"]
@@ -68,7 +69,7 @@ def load_encoder(
         EncoderError: the model cannot be found or loaded, or is of another family.
     """
     place = _device(device)
-    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
+    path = model_path(model_id)
     dtype = DTYPES[compute]
     try:
         config = AutoConfig.from_pretrained(path, revision=revision)
@@ -100,13 +101,26 @@ def load_encoder(
     return Encoder(model.eval(), backend, base_id, pad_id, place, dtype, path, revision)
 
 
+def model_path(model_id: str) -> str:
+    """What transformers load a model by: the starter's folder, or the id itself.
+
+    Raises:
+        EncoderError: the starter cannot be made.
+    """
+    if model_id == STARTER_ID:
+        return str(starter_model_dir())
+    if (layers := layers_of(model_id)) is not None:
+        return str(first_layers(starter_model_dir(), layers))
+    return model_id
+
+
 def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
     """The fast tokenizer of an encoder, without its weights.
 
     Raises:
         EncoderError: it cannot be found, or is none of the fast ones.
     """
-    path = str(starter_model_dir()) if model_id == STARTER_ID else model_id
+    path = model_path(model_id)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
@@ -140,7 +154,9 @@ def _quantization(quantize: Quantize, dtype: torch.dtype) -> BitsAndBytesConfig 
 
 def _not_found(model_id: str, error: Exception) -> str:
     if model_id.startswith("starter:"):
-        return f"model.id: there is no starter model {model_id!r}; the one there is is {STARTER_ID!r}"
+        return (
+            f"model.id: there is no starter model {model_id!r}; there are {STARTER_ID!r} and {STARTER_ID}-N-layers"
+        )
     reason = " ".join(str(error).split()).partition(". ")[0]
     kind = "folder" if Path(model_id).is_dir() else "Hugging Face model"
     return f"model.id: the {kind} {model_id} cannot be loaded: {reason}"

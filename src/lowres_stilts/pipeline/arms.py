@@ -9,7 +9,7 @@ import torch
 
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
-from lowres_stilts.encoder.load import load_encoder, weights_bytes
+from lowres_stilts.encoder.load import Encoder, load_encoder, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
@@ -22,7 +22,7 @@ from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.phase import Bench
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
-from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.schema import ModelSettings, Recipe
 
 SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
@@ -50,22 +50,24 @@ def execute(recipe: Recipe, material: Material, folder: RunFolder, display: Disp
 def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> dict[str, Any]:
     started = time.perf_counter()
     display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
-    encoder = load_encoder(**recipe.model.model_dump(exclude={"id", "head"}), model_id=recipe.model.id)
+    encoder = load_model(recipe.model)
     stored = weights_bytes(encoder.model)
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
-    bench = Bench(folder, encoder, make_stack(_kind(recipe), encoder), recipe.model.head, recipe.seed, display)
+    bench = open_bench(recipe, encoder, folder, display)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
-    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, answer)
+    system = evaluate_arm(recipe, material, bench, SYSTEM_FOLDER, answer)
     bench.stack.activate(stilts.active)
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
         alone = train_baseline(recipe, material, bench, summaries, stilts)
-        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone))
+        baseline = evaluate_arm(
+            recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone)
+        )
     metric = METRICS[material.target.metric]
     scores = transfer_results(
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
@@ -99,6 +101,20 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     }
     folder.finish(results)
     return results
+
+
+def load_model(settings: ModelSettings) -> Encoder:
+    """The encoder that a recipe names.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    return load_encoder(**settings.model_dump(exclude={"id", "head"}), model_id=settings.id)
+
+
+def open_bench(recipe: Recipe, encoder: Encoder, folder: RunFolder, display: Display) -> Bench:
+    """An empty stack over the encoder, which it changes in place."""
+    return Bench(folder, encoder, make_stack(_kind(recipe), encoder), recipe.model.head, recipe.seed, display)
 
 
 def _kind(recipe: Recipe) -> str:
@@ -138,7 +154,7 @@ def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, A
     ]
 
 
-def _evaluate(recipe: Recipe, material: Material, bench: Bench, arm: str, answer: Answer) -> Arm:
+def evaluate_arm(recipe: Recipe, material: Material, bench: Bench, arm: str, answer: Answer) -> Arm:
     """Predicts every language that has no prediction file yet, and counts where the answers are known."""
     predicted = {}
     task, split = material.target, recipe.evaluate.split
