@@ -9,6 +9,7 @@ from lowres_stilts.cli.data import app as data_app
 from lowres_stilts.cli.evaluate import evaluate_command
 from lowres_stilts.cli.export import export_command
 from lowres_stilts.cli.hub import app as hub_app
+from lowres_stilts.cli.report import report_command
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
 from lowres_stilts.cli.study import study_command
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command("evaluate")(evaluate_command)
 app.command("export")(export_command)
+app.command("report")(report_command)
 app.command("run")(run_command)
 app.command("score")(score_command)
 app.command("study")(study_command)

@@ -20,11 +20,10 @@ from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import Material
+from lowres_stilts.pipeline.names import BASELINE_FOLDER, SYSTEM_FOLDER
 from lowres_stilts.pipeline.phase import Bench
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.schema import ModelSettings, Recipe
-
-SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
 Answer = Callable[[str], list[Any]]
 """Predictions for the test examples of a language."""

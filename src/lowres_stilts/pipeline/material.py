@@ -101,6 +101,19 @@ def first_phase_sets(recipe: Recipe) -> tuple[dict[str, TrainingSet], tuple[Trai
     return _texts(recipe, source), _mixed(phase, tasks, source, recipe.seed) if phase else ()
 
 
+def read_tests(recipe: Recipe, languages: Sequence[str]) -> tuple[Task, dict[str, Sequence[Any] | Pool]]:
+    """The target and its test examples in some languages, as a run has them.
+
+    Raises:
+        RecipeError: the task does not exist.
+        DataError: a file is missing or malformed.
+    """
+    target, source = find_task(recipe.target.task, recipe.tasks, "target.task"), open_source(recipe.data)
+    if isinstance(source, HubSource):
+        source = source.pinned([target])
+    return target, {language: _test(recipe, target, source, language) for language in languages}
+
+
 def _texts(recipe: Recipe, source: Source) -> dict[str, TrainingSet]:
     if recipe.languages is None:
         return {}

@@ -8,6 +8,7 @@ INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baselin
 """Several intermediate modules have a number and their task's name behind."""
 LANGUAGE = "0-language"
 """Of language adapters, with the code behind."""
+SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
 
 def intermediate_names(recipe: Recipe) -> list[str]:

@@ -1,9 +1,12 @@
 """What a study would do and about how long it would take."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.pipeline.identity import lenient_source
@@ -19,7 +22,7 @@ from lowres_stilts.tasks.task import Split, Task
 
 SAMPLE = 40
 """Examples whose tokens are counted."""
-CPU_FLOPS, GPU_FLOPS = 0.12e12, 30e12
+CPU_FLOPS, GPU_FLOPS = 0.1e12, 30e12
 """Of one worker, in training: of a core with AMX, measured on the starter; of a GPU, a guess."""
 SECONDS_PER_STEP = 4.0
 """Reading data, copying the encoder, writing."""
@@ -79,7 +82,7 @@ class Estimator:
         """Of a step; None where its data or its model is not here."""
         recipe = step.recipe
         tokens = self._trained(recipe, step) if step.phase else self._arm(recipe)
-        layers = None if tokens is None else _parameters(recipe)
+        layers = None if tokens is None else _parameters(recipe.model.id, recipe.model.revision)
         if tokens is None or layers is None:
             return None
         trained, read = tokens
@@ -90,7 +93,9 @@ class Estimator:
         if settings is None:
             return None
         names = recipe.intermediate.tasks if recipe.intermediate and settings is recipe.intermediate else ["mlm"]
-        found = [self._task(recipe, name, settings.train) for name in names]
+        mixed = recipe.intermediate if recipe.intermediate and settings is recipe.intermediate else None
+        languages = mixed.languages if mixed else {}
+        found = [self._task(recipe, n, settings.train, languages.get(n), mixed and mixed.mix.cap) for n in names]
         if any(tokens is None for tokens in found):
             return None
         sums = [tokens for tokens in found if tokens is not None]
@@ -110,15 +115,23 @@ class Estimator:
         trained = self._task(recipe, task.name, recipe.target.train)
         return None if trained is None else (trained[0], trained[1] + read)
 
-    def _task(self, recipe: Recipe, name: str, train: TrainSettings) -> tuple[float, float] | None:
+    def _task(
+        self,
+        recipe: Recipe,
+        name: str,
+        train: TrainSettings,
+        languages: Sequence[str] | None = None,
+        cap: int | None = None,
+    ) -> tuple[float, float] | None:
         """Tokens trained on, and those of dev sets."""
         task = find_task(name, recipe.tasks, "intermediate.tasks")
-        found = self._count(recipe, task, "train", task.english if task.languages else "en", train.max_length)
+        language = languages[0] if languages else task.english
+        found = self._count(recipe, task, "train", language, train.max_length)
         if found is None:
             return None
         mean, count = found
         dev = min(train.dev_limit or count, round(count * (train.holdout or DEFAULT_HOLDOUT)))
-        return mean * min(train.limit or count, count) * train.epochs, mean * dev * train.epochs
+        return mean * min(train.limit or count, cap or count, count) * train.epochs, mean * dev * train.epochs
 
     def _count(
         self, recipe: Recipe, task: Task, split: Split, language: str, max_length: int | None = None
@@ -145,11 +158,9 @@ def _told(step: Step, folder: StudyFolder, estimator: Estimator) -> dict[str, An
 def _counted(
     recipe: Recipe, task: Task, split: Split, language: str, max_length: int | None
 ) -> tuple[float, int] | None:
-    from lowres_stilts.encoder.load import load_tokenizer  # noqa: PLC0415 - seconds
-
     source = lenient_source(recipe)
     try:
-        tokenizer = load_tokenizer(recipe.model.id, revision=recipe.model.revision)
+        tokenizer = _tokenizer(recipe.model.id, recipe.model.revision)
         if task.family == "retrieval":
             pool = source.pool(task, split, language)
             texts: Sequence[str] = [query.passage.text for query in pool.queries[:SAMPLE]]
@@ -163,14 +174,22 @@ def _counted(
     return (len(features.ids) / len(some), count) if some else None
 
 
-def _parameters(recipe: Recipe) -> float | None:
+@functools.cache
+def _tokenizer(model: str, revision: str | None) -> Tokenizer:
+    from lowres_stilts.encoder.load import load_tokenizer  # noqa: PLC0415 - seconds
+
+    return load_tokenizer(model, revision=revision)
+
+
+@functools.cache
+def _parameters(model: str, revision: str | None) -> float | None:
     """Of the encoder's layers."""
     from transformers import AutoConfig  # noqa: PLC0415 - seconds
 
     from lowres_stilts.encoder.load import model_path  # noqa: PLC0415
 
     try:
-        config = AutoConfig.from_pretrained(model_path(recipe.model.id), revision=recipe.model.revision)
+        config = AutoConfig.from_pretrained(model_path(model), revision=revision)
     except (OSError, ValueError, LowresStiltsError):
         return None
     hidden = int(config.hidden_size)

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -79,7 +80,11 @@ def themed(drawing: Drawing) -> str:
     for colour, variable in THEMED.items():
         svg = svg.replace(colour, variable)
     svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{drawing.name}-", svg)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{drawing.title}" class="drawing" ', 1)
+    width = re.search(r'width="([0-9.]+)pt"', svg)
+    # On a phone it keeps letters that can be read, and scrolls.
+    least = f"min({width[1]}pt, 30rem)" if width else "0"
+    about = f'role="img" aria-label="{escape(drawing.title)}" class="drawing" style="min-width: {least}"'
+    return svg.replace("<svg ", f"<svg {about} ", 1)
 
 
 def _heat_maps(results: Mapping[str, Any]) -> list[Drawing | None]:
@@ -183,9 +188,8 @@ def _curves(results: Mapping[str, Any]) -> Drawing | None:
             axes.plot([], [], color=colour, marker="o", ms=4, label=curve["name"])
         axes.axhline(0, color=MUTED, lw=0.8)
         axes.set_xscale("log")
-        axes.set_xticks(
-            sizes := sorted({p["size"] for c in curves for p in c["points"]}), [f"{s:,}" for s in sizes]
-        )
+        ticks = sorted({point["size"] for curve in curves for point in curve["points"]})
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("examples of the intermediate task")
         axes.set_ylabel("gain, points")
@@ -229,11 +233,13 @@ def _models(results: Mapping[str, Any]) -> Drawing | None:
 
 def _bars(results: Mapping[str, Any]) -> list[Drawing | None]:
     """Scores with and without the intermediate phase by language, on the mean over all rows, in two orders."""
+    compared = any(row["gain"] for row in results["rows"])
     scores: dict[str, list[tuple[float, float]]] = {}
     for row in results["rows"]:
         for language, told in row["languages"].items():
-            if told["gain"]:
-                scores.setdefault(language, []).append((told["score"]["value"], told["baseline"]["value"]))
+            if told["gain"] or not compared:
+                without = told["baseline"]["value"] if told["gain"] else np.nan
+                scores.setdefault(language, []).append((told["score"]["value"], without))
     if not scores:
         return []
     means = {language: tuple(np.mean(found, axis=0)) for language, found in scores.items()}
@@ -263,14 +269,18 @@ def _distance(code: str) -> str:
 def _bar_chart(
     name: str, title: str, codes: Sequence[str], means: Mapping[str, Any], label: Callable[[str], str]
 ) -> Drawing:
+    compared = not any(np.isnan(means[code][1]) for code in codes)
+
     def paint(axes: Axes) -> None:
         y = np.arange(len(codes))
-        axes.barh(y - 0.2, [means[code][0] for code in codes], 0.38, color=ACCENT, label="with")
-        axes.barh(y + 0.2, [means[code][1] for code in codes], 0.38, color=SECOND, label="without")
+        up = 0.2 if compared else 0.0
+        axes.barh(y - up, [means[code][0] for code in codes], 0.38, color=ACCENT, label="with")
+        if compared:
+            axes.barh(y + 0.2, [means[code][1] for code in codes], 0.38, color=SECOND, label="without")
+            axes.legend(title="intermediate phase", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         axes.set_yticks(y, [label(code) for code in codes])
         axes.set_ylim(len(codes) - 0.4, -0.6)
         axes.set_xlabel("points")
-        axes.legend(title="intermediate phase", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
     caption = "On the mean over all combinations in which a language is tested; not every one is in all of them."
     return _draw(name, title, caption, (6.4, 1.2 + 0.3 * len(codes)), paint)
@@ -286,11 +296,11 @@ def _costs(results: Mapping[str, Any]) -> Drawing | None:
         colours = mpl.colormaps["tab10"]
         for number, target in enumerate(targets):
             own = [row for row in rows if row["target"] == target]
-            seconds = [max(row["cost"]["training_seconds"], 0.1) for row in own]
+            seconds = [row["cost"]["training_seconds"] for row in own]
             axes.plot(
                 seconds, [r["score"]["value"] for r in own], "o", color=colours(number % 10), ms=5, label=target
             )
-        axes.set_xscale("log")
+        axes.set_xlim(left=0)
         axes.set_xlabel("seconds of training, both phases")
         axes.set_ylabel("points, mean over languages")
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -42,7 +42,7 @@ class StudyFolder:
         return self.arm(key) / "result"
 
     def run(self, path: Path, phases: Mapping[str, str]) -> RunFolder:
-        """A phase's or an arm's folder as the pipeline sees it: a run whose phases lie in the study's own place."""
+        """A phase's or an arm's folder as the pipeline sees it: a run whose phases lie in their own places."""
         return RunFolder(path, {name: self.phase(phase) for name, phase in phases.items()})
 
     def log(self, event: str, **details: Any) -> None:

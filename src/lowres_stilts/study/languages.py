@@ -21,7 +21,8 @@ Level = Literal["high", "medium", "low"]
 RIGHT_TO_LEFT = {"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg", "Mand", "Samr"}
 SOURCE = "urielplus"
 MACROLANGUAGES = {"ara": "arb", "zho": "cmn", "est": "ekk", "fas": "pes", "lav": "lvs", "msa": "zsm", "que": "quy",
-    "swa": "swh", "orm": "gaz", "aze": "azj", "sqi": "als", "mon": "khk", "uzb": "uzn", "nep": "npi"}  # fmt: skip
+    "swa": "swh", "orm": "gaz", "aze": "azj", "sqi": "als", "mon": "khk", "uzb": "uzn", "nep": "npi",
+    "fil": "tgl"}  # fmt: skip
 """Languages of the data for codes that stand for several: URIEL has single languages."""
 
 
@@ -53,16 +54,10 @@ def language_of(code: str) -> Language:
         return Language(code, code, "und", False, 0, None, None)
     script = found.maximize().script or "Latn"
     writers = found.writing_population() or 0
-    iso = MACROLANGUAGES.get(three, three)
-    return Language(
-        code,
-        found.display_name(),
-        tag,
-        script in RIGHT_TO_LEFT,
-        writers,
-        _levels().get(iso),
-        _distances().get(iso),
-    )
+    codes = (MACROLANGUAGES.get(three, three), three)
+    level = next((_levels()[each] for each in codes if each in _levels()), None)
+    distance = next((_distances()[each] for each in codes if each in _distances()), None)
+    return Language(code, found.display_name(), tag, script in RIGHT_TO_LEFT, writers, level, distance)
 
 
 def by_resources(codes: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from lowres_stilts.errors import RecipeError
+from lowres_stilts.pipeline.identity import lenient_source
 from lowres_stilts.recipe.load import Places, checked, read_values
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.yaml_lines import Dumper, Key
@@ -57,7 +58,34 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> tuple[Study, dict[S
     """
     values, places = read_values(path, overrides, "study")
     study = checked(Study, values, places, str(path))
+    _require_known_names(study, places, str(path))
     return study, {setting: _recipe(study, setting, places, str(path)) for setting in _settings(study)}
+
+
+def _require_known_names(study: Study, places: Places, source: str) -> None:
+    """Groups name values of the axes."""
+    axes = study.axes
+    values = (
+        axes.models,
+        axes.intermediate,
+        axes.targets,
+        [str(size) for size in axes.sizes],
+        axes.transfer,
+        axes.modules,
+    )
+    known = dict(zip(CELL_KEYS, values, strict=True))
+    groups: list[tuple[Key, Group]] = [(("exclude", n), group) for n, group in enumerate(study.exclude)]
+    for number, claim in enumerate(study.claims):
+        groups.append((("claims", number, "of"), claim.of))
+        groups += [(("claims", number, "than"), claim.than)] if claim.than else []
+    for key, group in groups:
+        place = places.get(key, places.get(key[:2], source))
+        for axis, names in known.items():
+            if unknown := [name for name in getattr(group, axis) if name not in names]:
+                where = ".".join(map(str, (*key, axis)))
+                raise RecipeError(f"{place}: {where}: {unknown[0]!r} is no value of that axis: {', '.join(names)}")
+        if key[0] == "exclude" and (group.language or group.resource):
+            raise RecipeError(f"{place}: exclude leaves out cells, which have all languages; set axes.languages")
 
 
 def dump_study(study: Study) -> str:
@@ -104,9 +132,8 @@ def _recipe(study: Study, setting: Setting, places: Places, source: str) -> Reci
         values.pop("intermediate", None)
         values["target"]["transfer"] = "none"
     _leave_out_what_retrieval_has_not(values, found)
-    _limit_languages(values, study)
     try:
-        return checked(Recipe, values, found, source)
+        return _limited(checked(Recipe, values, found, source), study)
     except RecipeError as error:
         raise RecipeError(f"{error} (cell {', '.join(map(str, setting.without_seed))})") from None
 
@@ -171,12 +198,13 @@ def _leave_out_what_retrieval_has_not(values: dict[str, Any], found: Places) -> 
             values["target"].pop(key, None)
 
 
-def _limit_languages(values: dict[str, Any], study: Study) -> None:
-    asked = study.axes.languages
-    if isinstance(asked, str):
-        return
-    custom = values.get("tasks") or {}
-    name = values["target"]["task"]
-    has = custom[name]["languages"] if name in custom else find_task(name, {}, "target.task").languages
-    chosen = [language for language in asked if language in has]
-    values.setdefault("evaluate", {}).setdefault("languages", chosen or "all")
+def _limited(recipe: Recipe, study: Study) -> Recipe:
+    """The recipe in those of the study's languages that its target and the data folder have."""
+    asked, own = study.axes.languages, recipe.evaluate.model_fields_set
+    if isinstance(asked, str) or "languages" in own:
+        return recipe
+    target = find_task(recipe.target.task, recipe.tasks, "target.task")
+    there = lenient_source(recipe).languages(target, recipe.evaluate.split) or target.languages
+    chosen = [language for language in asked if language in there]
+    evaluate = recipe.evaluate.model_copy(update={"languages": chosen or "all"})
+    return recipe.model_copy(update={"evaluate": evaluate})

@@ -38,7 +38,7 @@ class Axes(Settings):
     targets: Values
     """A name is a target task, unless its changes say another."""
     languages: Literal["all"] | list[str] = "all"
-    """Those of them that a target has are evaluated."""
+    """Those of them that a target and the data folder have are evaluated."""
     sizes: list[Positive] = []
     """Examples of each intermediate task; the recipe's own limit where it is empty."""
     seeds: Annotated[list[int], Field(min_length=1)] = [13]
@@ -137,26 +137,4 @@ class Study(Settings):
             values = getattr(self.axes, key)
             if len(set(values)) < len(values):
                 raise ValueError(f"axes.{key} names a value twice")
-        return self
-
-    @model_validator(mode="after")
-    def _names_what_there_is(self) -> Self:
-        groups = [(f"exclude.{number}", group) for number, group in enumerate(self.exclude)]
-        for number, claim in enumerate(self.claims):
-            groups += [(f"claims.{number}.of", claim.of)]
-            groups += [(f"claims.{number}.than", claim.than)] if claim.than else []
-        known = {
-            "model": self.axes.models,
-            "intermediate": self.axes.intermediate,
-            "target": self.axes.targets,
-            "size": [str(size) for size in self.axes.sizes],
-            "transfer": self.axes.transfer,
-            "module": self.axes.modules,
-        }
-        for place, group in groups:
-            for key, names in known.items():
-                if unknown := [name for name in getattr(group, key) if name not in names]:
-                    raise ValueError(f"{place}.{key}: {unknown[0]!r} is no value of that axis")
-        if any(group.language or group.resource for _, group in groups[: len(self.exclude)]):
-            raise ValueError("exclude leaves out cells, which have all languages; set axes.languages")
         return self

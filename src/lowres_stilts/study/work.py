@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from filelock import FileLock
 from lowres_stilts.display import Display
 from lowres_stilts.errors import DataError, LowresStiltsError
 from lowres_stilts.pipeline.material import Material, first_phase_sets
-from lowres_stilts.pipeline.names import TARGET
+from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.schema import ModelSettings, Recipe
 from lowres_stilts.storage import storage_errors, write_folder
 from lowres_stilts.study.folder import StudyFolder
@@ -73,7 +74,7 @@ def _perform(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
 
     if order.threads is not None:
         torch.set_num_threads(order.threads)
-    folder.log("step started", key=order.key)
+    folder.log("step started", key=order.key, pid=os.getpid())
     if order.phase is not None:
         with _alone(folder.phase(order.key)):
             _train(order, order.phase, folder, recipe)
@@ -114,7 +115,7 @@ def _score(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
     """The target phase of an arm and its predictions in every language."""
     from lowres_stilts.encoder.checkpoint import weights_sha256  # noqa: PLC0415
     from lowres_stilts.pipeline.answers import Answering  # noqa: PLC0415
-    from lowres_stilts.pipeline.arms import SYSTEM_FOLDER, evaluate_arm, open_bench  # noqa: PLC0415
+    from lowres_stilts.pipeline.arms import evaluate_arm, open_bench  # noqa: PLC0415
     from lowres_stilts.pipeline.environment import peak_memory_bytes, versions  # noqa: PLC0415
     from lowres_stilts.pipeline.transfer import load_first_phases, train_target  # noqa: PLC0415
 
