@@ -94,8 +94,8 @@ class Estimator:
             return None
         names = recipe.intermediate.tasks if recipe.intermediate and settings is recipe.intermediate else ["mlm"]
         mixed = recipe.intermediate if recipe.intermediate and settings is recipe.intermediate else None
-        languages = mixed.languages if mixed else {}
-        found = [self._task(recipe, n, settings.train, languages.get(n), mixed and mixed.mix.cap) for n in names]
+        languages, cap = (mixed.languages, mixed.mix.cap) if mixed else ({}, None)
+        found = [self._task(recipe, n, settings.train, languages.get(n), cap) for n in names]
         if any(tokens is None for tokens in found):
             return None
         sums = [tokens for tokens in found if tokens is not None]

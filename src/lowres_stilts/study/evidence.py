@@ -81,13 +81,14 @@ def evidence(store: Results, *, samples: int, seed: int) -> list[Row]:
         if cell["system"] in arms and cell["baseline"] in arms:
             cells[tuple("" if cell[key] is None else str(cell[key]) for key in CELL_KEYS)].append(cell)
     wanted = {cell[side] for found in cells.values() for cell in found for side in ("system", "baseline")}
-    by_target: dict[str, list[str]] = defaultdict(list)
+    by_tests: dict[tuple[Any, ...], dict[str, dict[str, Floats]]] = defaultdict(dict)
     for arm in sorted(wanted):
-        by_target[arms[arm]["target"]].append(arm)
+        counts = store.counts(arm)
+        tests = sorted((language, len(table)) for language, table in counts.items())
+        by_tests[arms[arm]["target"], arms[arm]["metric"], *tests][arm] = counts
     resampled: dict[str, dict[str, Resampled]] = {}
-    for target, keys in by_target.items():
-        metric = METRICS[arms[keys[0]]["metric"]]
-        resampled |= _resampled(metric, target, {key: store.counts(key) for key in keys}, samples, seed)
+    for (target, metric, *_), same in by_tests.items():
+        resampled |= _resampled(METRICS[metric], target, same, samples, seed)
     return [_row(key, found, arms, resampled) for key, found in cells.items()]
 
 
@@ -130,7 +131,7 @@ def _resampled(
     found: dict[str, dict[str, Resampled]] = {arm: {} for arm in arms}
     languages = sorted(next(iter(arms.values())), key=lambda code: (code not in ENGLISH_CODES, code))
     for language in languages:
-        tables = {arm: own[language] for arm, own in arms.items() if language in own}
+        tables = {arm: own[language] for arm, own in arms.items()}
         draws: dict[str, list[Floats]] = defaultdict(list)
         size = len(next(iter(tables.values())))
         for weights in _weights(target, language, size, samples, seed):
