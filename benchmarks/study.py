@@ -1,8 +1,8 @@
 """What a study saves: a 4 x 4 grid against 16 separate runs, and what its engine costs for each cell.
 
 The model is the starter, the data the offline starter's: four settings of the intermediate task and four of the
-target, one seed. Both sides begin with an empty cache of features and train the same; the grid does shared phases once
-and uses every core with one thread, a run uses all cores for one phase.
+target, one seed. Both sides begin with an empty cache of features and train the same; the grid does shared phases
+once and uses every core with one thread, a run uses all cores for one phase.
 """
 
 import argparse
