@@ -189,7 +189,7 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(place, study):
     assert [row["intermediate"] for row in results["rows"]] == ["choice"]
     steps = {failure["step"].partition(",")[0]: failure["error"] for failure in results["failures"]}
     assert set(steps) == {"intermediate tags", "pairs after tags"}
-    assert "tags-train-en.tsv:1" in steps["intermediate tags"]
+    assert "tags-train-en.tsv" in steps["intermediate tags"]
     assert steps["pairs after tags"].startswith("not begun, since intermediate tags")
     mended = call("study", study, "-o", place / "broken", "--resume", "--workers", "1",
                   "--set", "axes.targets=[pairs]", "--set", "claims=[]")  # fmt: skip

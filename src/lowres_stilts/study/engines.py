@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -106,6 +107,7 @@ def _begin(parent: int, devices: "Queue[int]") -> None:
     device = devices.get()
     if device >= 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the study itself is interrupted, and ends its processes
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     quiet_worker()
 

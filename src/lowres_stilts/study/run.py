@@ -1,11 +1,13 @@
 """From a study to its store and its report."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from lowres_stilts.display import Display
+from lowres_stilts.errors import RunError
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.folder import StudyFolder, open_study
 from lowres_stilts.study.load import Setting, dump_study
@@ -51,6 +53,8 @@ def run_study(
         LowresStiltsError: the study or the folder is at fault; what goes wrong in a cell is recorded instead.
     """
     shown = display or Display()
+    if importlib.util.find_spec("duckdb") is None:
+        raise RunError("a study's results are kept by DuckDB: pip install 'lowres-stilts[study]'")
     plan = make_plan(recipes)
     with open_study(path, dump_study(study), resume=resume) as folder:
         from lowres_stilts.study.store import Store  # noqa: PLC0415 - DuckDB is an extra
