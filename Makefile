@@ -28,6 +28,7 @@ bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/modules.py --quick
 	$(VENV)/bin/python benchmarks/onnx.py --quick
 	$(VENV)/bin/python benchmarks/serving.py --quick
+	$(VENV)/bin/python benchmarks/study.py --quick
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lowres-stilts needs Python 3.11 or newer; set PYTHON=python3.x")'

@@ -5,7 +5,7 @@ from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from tests.conftest import ROOT
 
-RECIPES = sorted((ROOT / "configs").rglob("*.yaml"))
+RECIPES = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "studies")
 TARGETS = ("xnli", "pawsx", "panx", "udpos", "xquad", "mlqa", "tydiqa", "xcopa", "tatoeba", "bucc2018")
 
 

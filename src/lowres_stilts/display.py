@@ -21,8 +21,8 @@ class Advance(Protocol):
 class Display:
     """Shows progress on standard error, which leaves standard output to results."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
     def line(self, text: str) -> None:
         """A line of its own."""
@@ -31,7 +31,7 @@ class Display:
     @contextlib.contextmanager
     def work(self, title: str) -> Iterator[Advance]:
         """Shows one piece of work."""
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             with self._bar() as progress:
                 task = progress.add_task(title, total=None, note="")
                 yield lambda done, steps, note="": progress.update(task, completed=done, total=steps, note=note)

@@ -11,9 +11,11 @@ from lowres_stilts.cli.evaluate import evaluate_command
 from lowres_stilts.cli.export import export_command
 from lowres_stilts.cli.hub import app as hub_app
 from lowres_stilts.cli.plan import plan_command
+from lowres_stilts.cli.report import report_command
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
 from lowres_stilts.cli.serve import key_command, serve_command
+from lowres_stilts.cli.study import study_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
 
@@ -30,9 +32,11 @@ app.command("evaluate")(evaluate_command)
 app.command("export")(export_command)
 app.command("key")(key_command)
 app.command("plan")(plan_command)
+app.command("report")(report_command)
 app.command("run")(run_command)
 app.command("score")(score_command)
 app.command("serve")(serve_command)
+app.command("study")(study_command)
 app.command("tasks")(tasks_command)
 app.add_typer(data_app, name="data")
 app.add_typer(hub_app, name="hub")

@@ -43,6 +43,9 @@ def run_command(
     from lowres_stilts.hub.pack import pack_run
 
     pack_run(folder)
+    from lowres_stilts.study.runs import write_run_report
+
+    write_run_report(folder)
     if as_json:
         typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
         return
@@ -52,6 +55,7 @@ def run_command(
 
     Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(transfer_table(results))
     typer.echo(f"results: {folder / 'results.json'}")
+    typer.echo(f"report: {folder / 'report.html'}")
 
 
 run_command.__doc__ = f"{run_command.__doc__}\n\n{EXAMPLE}"

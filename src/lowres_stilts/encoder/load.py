@@ -14,6 +14,7 @@ from lowres_stilts.encoder.build import Embeddings, Quantize, empty_model, fill
 from lowres_stilts.encoder.checkpoint import checkpoint_tensors
 from lowres_stilts.encoder.quantize import keep_weights_unpacked, stored_bytes
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
+from lowres_stilts.encoder.truncate import first_layers, layers_of
 from lowres_stilts.errors import EncoderError
 
 Compute = Literal["float32", "bf16"]
@@ -132,8 +133,16 @@ def attention_of(device: torch.device) -> str:
 
 
 def local_path(model_id: str) -> str:
-    """A Hugging Face id or a folder; the starter's folder in the user's cache."""
-    return str(starter_model_dir()) if model_id == STARTER_ID else model_id
+    """A Hugging Face id or a folder; the starter's folder in the user's cache, or that of its first layers.
+
+    Raises:
+        EncoderError: the starter cannot be made.
+    """
+    if model_id == STARTER_ID:
+        return str(starter_model_dir())
+    if (layers := layers_of(model_id)) is not None:
+        return str(first_layers(starter_model_dir(), layers))
+    return model_id
 
 
 def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
@@ -164,7 +173,9 @@ def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 def _not_found(model_id: str, error: Exception) -> str:
     if model_id.startswith("starter:"):
-        return f"model.id: there is no starter model {model_id!r}; the one there is is {STARTER_ID!r}"
+        return (
+            f"model.id: there is no starter model {model_id!r}; there are {STARTER_ID!r} and {STARTER_ID}-N-layers"
+        )
     reason = " ".join(str(error).split()).partition(". ")[0]
     kind = "folder" if Path(model_id).is_dir() else "Hugging Face model"
     return f"model.id: the {kind} {model_id} cannot be loaded: {reason}"

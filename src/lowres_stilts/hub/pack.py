@@ -7,7 +7,7 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.pack_adapters import pack_adapters
 from lowres_stilts.hub.pack_lora import pack_lora
 from lowres_stilts.pipeline.folder import RunFolder
-from lowres_stilts.pipeline.transfer import BASELINE
+from lowres_stilts.pipeline.names import BASELINE
 from lowres_stilts.storage import write_folder
 
 

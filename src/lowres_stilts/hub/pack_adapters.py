@@ -26,7 +26,7 @@ from lowres_stilts.hub.describe import described, made_of
 from lowres_stilts.hub.heads import trained_heads
 from lowres_stilts.hub.write import write_package
 from lowres_stilts.pipeline.folder import RunFolder
-from lowres_stilts.pipeline.transfer import LANGUAGE
+from lowres_stilts.pipeline.names import LANGUAGE
 from lowres_stilts.sums import sha256_of
 
 IN_LAYER = re.compile(r"encoder\.layer\.(\d+)\.")

@@ -1,7 +1,7 @@
 """The two arms of a run, with and without the intermediate phase, and what they score."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.device import is_out_of_memory
-from lowres_stilts.encoder.load import load_encoder, read_config, weights_bytes
+from lowres_stilts.encoder.load import Encoder, load_encoder, read_config, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
@@ -22,13 +22,13 @@ from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.hardware import this_place
 from lowres_stilts.pipeline.material import Material
+from lowres_stilts.pipeline.names import BASELINE_FOLDER, SYSTEM_FOLDER
 from lowres_stilts.pipeline.phase import Bench
 from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
-from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.schema import ModelSettings, Recipe
 
 GB = 10**9
-SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
 
 Answer = Callable[[str], list[Any]]
 """Predictions for the test examples of a language."""
@@ -54,25 +54,26 @@ def execute(recipe: Recipe, material: Material, folder: RunFolder, display: Disp
 
 def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> dict[str, Any]:
     started = time.perf_counter()
-    choices = _fitted(recipe, folder, display)
+    choices = fitted(recipe, folder, display)
     display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
-    encoder = load_encoder(**recipe.model.model_dump(exclude={"id", "head"}), model_id=recipe.model.id)
+    encoder = load_model(recipe.model)
     stored = weights_bytes(encoder.model)
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
-    stack = make_stack(_kind(recipe), encoder)
-    bench = Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices)
+    bench = open_bench(recipe, encoder, folder, display, choices)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
-    system = _evaluate(recipe, material, bench, SYSTEM_FOLDER, answer)
+    system = evaluate_arm(recipe, material, bench, SYSTEM_FOLDER, answer)
     bench.stack.activate(stilts.active)
     swept = _sweep(recipe, material, bench)
     baseline = None
     if recipe.evaluate.baseline and recipe.target.transfer != "none":
         alone = train_baseline(recipe, material, bench, summaries, stilts)
-        baseline = _evaluate(recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone))
+        baseline = evaluate_arm(
+            recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone)
+        )
     metric = METRICS[material.target.metric]
     scores = transfer_results(
         material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
@@ -108,7 +109,7 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     return results
 
 
-def _fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Choice]:
+def fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Choice]:
     """What the planner has the phases compute at once; it says so where that is not what the recipe says."""
     place = this_place(recipe.model.device)
     choices = fit_recipe(recipe, read_config(recipe.model.id, recipe.model.revision), place)
@@ -125,6 +126,23 @@ def _fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Ch
                 f"{place.budget / GB:.1f} GB; `lowres-stilts plan` says what helps"
             )
     return {choice.section: choice for choice in choices}
+
+
+def load_model(settings: ModelSettings) -> Encoder:
+    """The encoder that a recipe names.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    return load_encoder(**settings.model_dump(exclude={"id", "head"}), model_id=settings.id)
+
+
+def open_bench(
+    recipe: Recipe, encoder: Encoder, folder: RunFolder, display: Display, choices: Mapping[str, Choice]
+) -> Bench:
+    """An empty stack over the encoder, which it changes in place."""
+    stack = make_stack(_kind(recipe), encoder)
+    return Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices)
 
 
 def _kind(recipe: Recipe) -> str:
@@ -164,7 +182,7 @@ def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, A
     ]
 
 
-def _evaluate(recipe: Recipe, material: Material, bench: Bench, arm: str, answer: Answer) -> Arm:
+def evaluate_arm(recipe: Recipe, material: Material, bench: Bench, arm: str, answer: Answer) -> Arm:
     """Predicts every language that has no prediction file yet, and counts where the answers are known."""
     predicted = {}
     task, split = material.target, recipe.evaluate.split

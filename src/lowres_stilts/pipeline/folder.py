@@ -3,8 +3,8 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class RunFolder:
     """Paths of one run."""
 
     path: Path
+    shared: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of phases that lie elsewhere, by name: several runs may share them."""
 
     @property
     def recipe(self) -> Path:
@@ -35,7 +37,7 @@ class RunFolder:
 
     def phase(self, name: str) -> Path:
         """Checkpoint and module of one phase."""
-        return self.path / "phases" / name
+        return self.shared.get(name, self.path / "phases" / name)
 
     def predictions(self, arm: str, task: str, file: str) -> Path:
         """Predictions in XTREME's submission format; those of the baseline in a folder of their own."""

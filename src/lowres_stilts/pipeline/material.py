@@ -51,8 +51,12 @@ class Material:
     """Commits of the Hub's data sets, by task."""
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Material":
+    def of(cls, recipe: Recipe, *, first_phases: bool = True) -> "Material":
         """Reads everything.
+
+        Args:
+            recipe: what names it.
+            first_phases: also what comes before the target phase; not wanted where that is trained already.
 
         Raises:
             RecipeError: a task or language does not exist, or a phase cannot be trained.
@@ -60,7 +64,7 @@ class Material:
         """
         target = find_task(recipe.target.task, recipe.tasks, "target.task")
         _check_target(recipe, target)
-        phase = None if recipe.target.transfer == "none" else recipe.intermediate
+        phase = recipe.intermediate if first_phases and recipe.target.transfer != "none" else None
         tasks = _intermediate_tasks(recipe, phase)
         source = open_source(recipe.data)
         if isinstance(source, HubSource):
@@ -71,7 +75,7 @@ class Material:
         if target.family != "retrieval":
             target_set = _training_set(target, source, recipe.target.train, recipe.seed, _english(target))
         return cls(
-            languages=_texts(recipe, source),
+            languages=_texts(recipe, source) if first_phases else {},
             intermediate=_mixed(phase, tasks, source, recipe.seed) if phase else (),
             target=target_set.task if target_set else target,
             target_set=target_set,
@@ -80,6 +84,34 @@ class Material:
             tuning=_tuning(recipe, target, source, languages),
             revisions=source.revisions if isinstance(source, HubSource) else {},
         )
+
+
+def first_phase_sets(recipe: Recipe) -> tuple[dict[str, TrainingSet], tuple[TrainingSet, ...]]:
+    """Texts by language, and the intermediate tasks' training sets: what is trained before the target phase.
+
+    Raises:
+        RecipeError: a task does not exist or cannot be trained.
+        DataError: a file is missing or malformed.
+    """
+    phase = None if recipe.target.transfer == "none" else recipe.intermediate
+    tasks = _intermediate_tasks(recipe, phase)
+    source = open_source(recipe.data)
+    if isinstance(source, HubSource):
+        source = source.pinned(tasks)
+    return _texts(recipe, source), _mixed(phase, tasks, source, recipe.seed) if phase else ()
+
+
+def read_tests(recipe: Recipe, languages: Sequence[str]) -> tuple[Task, dict[str, Sequence[Any] | Pool]]:
+    """The target and its test examples in some languages, as a run has them.
+
+    Raises:
+        RecipeError: the task does not exist.
+        DataError: a file is missing or malformed.
+    """
+    target, source = find_task(recipe.target.task, recipe.tasks, "target.task"), open_source(recipe.data)
+    if isinstance(source, HubSource):
+        source = source.pinned([target])
+    return target, {language: _test(recipe, target, source, language) for language in languages}
 
 
 def _texts(recipe: Recipe, source: Source) -> dict[str, TrainingSet]:

@@ -1,22 +1,22 @@
 """The phases of a run's two arms, by the recipe's transfer mode."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.merge import run_merge
+from lowres_stilts.pipeline.names import (
+    BASELINE,
+    INTERMEDIATE,
+    LANGUAGE,
+    TARGET,
+    intermediate_names,
+    target_module,
+)
 from lowres_stilts.pipeline.phase import Bench, Phase, run_phase
-from lowres_stilts.recipe.schema import IntermediateSettings, ModuleSettings, Recipe
-
-INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baseline"
-"""Folders of the phases; several intermediate modules have a number and their task's name behind."""
-
-
-LANGUAGE = "0-language"
-"""Of language adapters, with the code behind."""
+from lowres_stilts.recipe.schema import Recipe
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,34 @@ def train_system(recipe: Recipe, material: Material, bench: Bench, summaries: li
         TrainingError: training fails.
         RunError: something cannot be written.
     """
-    mode = recipe.target.transfer
-    ground = _ground(recipe)
-    below = ground
-    if recipe.intermediate is not None and material.intermediate:
-        phases = _intermediate(recipe.intermediate, material.intermediate, ground, apart=mode in {"fuse", "merge"})
-        summaries.extend(run_phase(phase, bench)[1] for phase in phases)
-        below = (*ground, *(phase.name for phase in phases))
-    if material.target_set is None:
+    phases = intermediate_phases(recipe, material.intermediate)
+    summaries.extend(run_phase(phase, bench)[1] for phase in phases)
+    return train_target(recipe, material.target_set, bench, summaries)
+
+
+def train_target(
+    recipe: Recipe, data: TrainingSet | None, bench: Bench, summaries: list[dict[str, Any]]
+) -> Trained:
+    """The target phase over the intermediate modules, which are in the stack; nothing is trained for retrieval.
+
+    Raises:
+        TrainingError: training fails.
+        RunError: something cannot be written.
+    """
+    mode, ground = recipe.target.transfer, _ground(recipe)
+    below = (*ground, *intermediate_names(recipe))
+    if data is None:
         return Trained(None, below)
     if mode == "merge":
-        return _merged(recipe, material.target_set, bench, below[len(ground) :], summaries)
+        return _merged(recipe, data, bench, below[len(ground) :], summaries)
     start_from = bench.folder.phase(INTERMEDIATE) / "module" if mode == "continue" else None
     phase = Phase(
         TARGET,
         below=ground if mode == "continue" else below,
         start_from=start_from,
-        settings=_target_module(recipe),
+        settings=target_module(recipe),
         train=recipe.target.train,
-        data=(material.target_set,),
+        data=(data,),
         fuse=recipe.target.fuse if mode == "fuse" else None,
     )
     network, summary = run_phase(phase, bench)
@@ -89,11 +98,41 @@ def train_languages(recipe: Recipe, material: Material, bench: Bench, summaries:
     """
     if recipe.languages is None:
         return
-    for language, data in material.languages.items():
-        name = f"{LANGUAGE}-{language}"
-        settings = recipe.languages
-        phase = Phase(name, (), None, settings.module, settings.train, (data,), section="languages")
-        summaries.append(run_phase(phase, bench)[1])
+    summaries.extend(run_phase(phase, bench)[1] for phase in language_phases(recipe, material.languages))
+
+
+def language_phases(recipe: Recipe, texts: Mapping[str, TrainingSet]) -> list[Phase]:
+    """A phase for every language that has text."""
+    if recipe.languages is None:
+        return []
+    settings = recipe.languages
+    return [
+        Phase(f"{LANGUAGE}-{language}", (), None, settings.module, settings.train, (data,), section="languages")
+        for language, data in texts.items()
+    ]
+
+
+def intermediate_phases(recipe: Recipe, sets: Sequence[TrainingSet]) -> list[Phase]:
+    """One phase for all intermediate tasks, or one for each where their modules are fused or merged."""
+    if recipe.intermediate is None or not sets:
+        return []
+    settings, names = recipe.intermediate, intermediate_names(recipe)
+    groups = [(each,) for each in sets] if len(names) == len(sets) else [tuple(sets)]
+    return [
+        Phase(name, _ground(recipe), None, settings.module, settings.train, data, section="intermediate")
+        for name, data in zip(names, groups, strict=True)
+    ]
+
+
+def load_first_phases(recipe: Recipe, bench: Bench) -> None:
+    """Puts the finished modules below the target phase into the stack.
+
+    Raises:
+        TrainingError: one is not there.
+    """
+    languages = recipe.languages.adapters if recipe.languages else []
+    for name in [*(f"{LANGUAGE}-{language}" for language in languages), *intermediate_names(recipe)]:
+        bench.stack.load(name, bench.folder.phase(name) / "module")
 
 
 def in_language(recipe: Recipe, active: tuple[str, ...], language: str) -> tuple[str, ...]:
@@ -109,14 +148,7 @@ def _ground(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _alone(recipe: Recipe, data: TrainingSet) -> Phase:
-    return Phase(BASELINE, _ground(recipe), None, _target_module(recipe), recipe.target.train, (data,))
-
-
-def _target_module(recipe: Recipe) -> ModuleSettings:
-    """What the target phase trains; `continue` trains the intermediate module on."""
-    if recipe.target.transfer == "continue" and recipe.intermediate is not None:
-        return recipe.intermediate.module
-    return recipe.target.module
+    return Phase(BASELINE, _ground(recipe), None, target_module(recipe), recipe.target.train, (data,))
 
 
 def _merged(
@@ -127,18 +159,3 @@ def _merged(
     summaries.append(summary)
     summaries.append(run_merge(TARGET, alone, below, recipe.target.merge, bench, network))
     return Trained(network, (*alone.below, TARGET))
-
-
-def _intermediate(
-    settings: IntermediateSettings, sets: tuple[TrainingSet, ...], ground: tuple[str, ...], *, apart: bool
-) -> list[Phase]:
-    groups = [(each,) for each in sets] if apart else [sets]
-    names = [_numbered(*numbered) for numbered in enumerate(sets, start=1)] if apart else [INTERMEDIATE]
-    return [
-        Phase(name, ground, None, settings.module, settings.train, data, section="intermediate")
-        for name, data in zip(names, groups, strict=True)
-    ]
-
-
-def _numbered(number: int, each: TrainingSet) -> str:
-    return f"{INTERMEDIATE}-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', each.task.name).strip('-')}"

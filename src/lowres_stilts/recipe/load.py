@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,10 @@ from pydantic import BaseModel, ValidationError
 from lowres_stilts.errors import RecipeError
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.yaml_lines import Dumper, Key, parse_yaml, read_yaml
+
+Places = dict[Key, str]
+"""File and line of every key."""
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -23,18 +27,48 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: anything is wrong; the message has the key, and the line of the file.
     """
+    values, places = read_values(path, overrides, "recipe")
+    return checked(Recipe, values, places, str(path))
+
+
+def read_values(path: Path, overrides: Sequence[str], noun: str) -> tuple[dict[str, Any], Places]:
+    """The values of a YAML file after overrides, and where each of them stands.
+
+    Args:
+        path: the file.
+        overrides: `a.b=value` with YAML values, applied in order.
+        noun: what the file is, for messages.
+
+    Raises:
+        RecipeError: it cannot be read, or an override does not fit.
+    """
     values, lines = read_yaml(path)
     if not isinstance(values, dict):
-        raise RecipeError(f"{path}:1: a recipe is a mapping of keys to values")
+        raise RecipeError(f"{path}:1: a {noun} is a mapping of keys to values")
     places = {key: f"{path}:{line}" for key, line in lines.items()}
     for override in overrides:
         keys, made = _apply(values, override)
         replaced = {key for key in places if key[: len(keys)] == keys}
         places = {key: place for key, place in places.items() if key not in replaced} | made
+    return values, places
+
+
+def checked(model: type[AnySettings], values: Any, places: Places, source: str) -> AnySettings:
+    """Values as settings.
+
+    Args:
+        model: what they should be.
+        values: as they were read.
+        places: file and line of every key.
+        source: named where a key has no place.
+
+    Raises:
+        RecipeError: anything is wrong; the message has the key, and its place.
+    """
     try:
-        return Recipe.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(_message(error, places, str(path))) from None
+        raise RecipeError(_message(model, error, places, source)) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -62,7 +96,7 @@ def _apply(values: dict[str, Any], override: str) -> tuple[Key, dict[Key, str]]:
     return keys, places
 
 
-def _message(error: ValidationError, places: dict[Key, str], source: str) -> str:
+def _message(model: type[BaseModel], error: ValidationError, places: dict[Key, str], source: str) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     known = [key for key in _prefixes(first["loc"]) if key in places]
@@ -72,7 +106,7 @@ def _message(error: ValidationError, places: dict[Key, str], source: str) -> str
     name = " ".join(".".join(map(str, key)).split())
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        reason = "unknown key" + _suggestion(first["loc"])
+        reason = "unknown key" + _suggestion(model, first["loc"])
     elif first["type"] == "missing":
         reason = "missing key"
     elif first["type"] != "value_error":
@@ -85,9 +119,8 @@ def _prefixes(key: tuple[int | str, ...]) -> list[Key]:
     return [key[:length] for length in range(len(key), -1, -1)]
 
 
-def _suggestion(key: tuple[int | str, ...]) -> str:
+def _suggestion(model: type[BaseModel], key: tuple[int | str, ...]) -> str:
     """Names the key that was probably meant, or those that there are."""
-    model: type[BaseModel] = Recipe
     for part in key[:-1]:
         field = model.model_fields.get(str(part))
         if field is None:  # a name of the user's own, in a dictionary

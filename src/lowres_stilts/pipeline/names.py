@@ -1,0 +1,30 @@
+"""Names of a run's phases, which are those of their folders and modules, and what follows from the recipe."""
+
+import re
+
+from lowres_stilts.recipe.schema import ModuleSettings, Recipe
+
+INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baseline"
+"""Several intermediate modules have a number and their task's name behind."""
+LANGUAGE = "0-language"
+"""Of language adapters, with the code behind."""
+SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
+
+
+def intermediate_names(recipe: Recipe) -> list[str]:
+    """Of the intermediate phases: one for all tasks, or one for each where their modules are fused or merged."""
+    if recipe.intermediate is None or recipe.target.transfer == "none":
+        return []
+    if recipe.target.transfer not in {"fuse", "merge"}:
+        return [INTERMEDIATE]
+    return [
+        f"{INTERMEDIATE}-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', task).strip('-')}"
+        for number, task in enumerate(recipe.intermediate.tasks, start=1)
+    ]
+
+
+def target_module(recipe: Recipe) -> ModuleSettings:
+    """What the target phase trains; `continue` trains the intermediate module on."""
+    if recipe.target.transfer == "continue" and recipe.intermediate is not None:
+        return recipe.intermediate.module
+    return recipe.target.module

@@ -1,0 +1,69 @@
+"""The findings in words, with their numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def study_headline(results: Mapping[str, Any]) -> list[str]:
+    """A few sentences; nothing is called a gain that could be noise."""
+    cells, rows = results["cells"], [row for row in results["rows"] if row["gain"]]
+    lines = []
+    if results["overall"]:
+        whole = results["overall"]
+        lines.append(
+            f"Over all {len(rows)} combinations, the intermediate phase changes the zero-shot score by "
+            f"{signed(whole)} points on the mean{_noise(whole)}."
+        )
+    calls = [row["gain"]["call"] for row in rows]
+    if "one seed" in calls:
+        lines.append("With one seed, no single difference is called a gain: another seed might turn it around.")
+    elif rows:
+        lines.append(
+            f"{calls.count('gain')} of {len(rows)} combinations gain, {calls.count('loss')} lose, and "
+            f"{calls.count('undecided')} could be noise (level {results['alpha']:g} over the whole grid, Holm)."
+        )
+    gains = [row for row in rows if row["gain"]["call"] == "gain"]
+    if gains:
+        best = max(gains, key=lambda row: float(row["gain"]["value"]))
+        lines.append(f"The largest gain: {best['target']} after {best['intermediate']}, {signed(best['gain'])}.")
+    if claims := results["claims"]:
+        verdicts = [claim["verdict"] for claim in claims]
+        counted = [f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)]
+        lines.append(f"Of {len(claims)} claims: {', '.join(counted)}, at this scale.")
+    if cells["finished"] < cells["planned"]:
+        lines.append(f"{cells['planned'] - cells['finished']} of {cells['planned']} cells are not finished.")
+    return lines or ["Nothing is finished yet."]
+
+
+def run_headline(results: Mapping[str, Any]) -> list[str]:
+    """The same for runs, each of one seed."""
+    lines = []
+    for row in results["rows"]:
+        where = f"{row['target']} with {row['model']}"
+        if row["gain"] is None:
+            lines.append(f"{where}: {plain(row['score'])} points on the mean over languages.")
+            continue
+        lines.append(
+            f"{where}, after {row['intermediate']}: {plain(row['baseline'])} without the intermediate phase, "
+            f"{plain(row['score'])} with it, {signed(row['gain'])} points{_noise(row['gain'])}."
+        )
+    if any(row["gain"] for row in results["rows"]):
+        lines.append("Intervals are over examples only: another seed might turn a difference around.")
+    return lines
+
+
+def signed(found: Mapping[str, Any]) -> str:
+    """A difference with its interval."""
+    low, high = found["ci95"]
+    return f"{found['value']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def plain(found: Mapping[str, Any]) -> str:
+    """A score with its interval."""
+    low, high = found["ci95"]
+    return f"{found['value']:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _noise(found: Mapping[str, Any]) -> str:
+    low, high = found["ci95"]
+    return ", which could be noise" if low <= 0 <= high else ""
