@@ -9,8 +9,8 @@ from transformers import PretrainedConfig
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.estimate import CHOICES, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
+from lowres_stilts.pipeline.names import INTERMEDIATE, LANGUAGE, TARGET
 from lowres_stilts.pipeline.phase import Phase
-from lowres_stilts.pipeline.transfer import INTERMEDIATE, LANGUAGE, TARGET
 from lowres_stilts.recipe.schema import ModuleSettings, Recipe, TrainSettings
 from lowres_stilts.tasks.load import find_task
 
