@@ -118,7 +118,7 @@ def _seconds(recipe: "Recipe", choices: "list[Choice]", vram: int | None, *, cud
     except (DataError, EncoderError):
         return None
     rate = operations_per_second(recipe, cuda=cuda)
-    return round(sum(seconds(choice, tokens.get(choice.section, 0), rate) for choice in choices), 1)
+    return round(sum(seconds(choice, tokens.get(choice.section, 0), rate) for choice in choices), 3)
 
 
 def _show(result: dict[str, Any]) -> None:
