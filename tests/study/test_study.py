@@ -102,6 +102,7 @@ def test_a_finished_study_is_refused_or_done_at_once(study, whole):
     assert _content(whole) == before
 
 
+@pytest.mark.slow
 def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, study, whole):
     seed = time.time_ns()
     print(f"moments drawn with seed {seed}")  # noqa: T201 - to repeat a failure
@@ -121,13 +122,14 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, s
             if (log.read_text().count("\n") if log.exists() else 0) > lines:
                 break  # its workers have begun
             time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.6))
+        time.sleep(rng.uniform(0, 0.3))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-    assert kills >= 4  # each gets somewhere, so it may be done before the tenth
+    assert kills >= KILLS // 2, kills  # each gets somewhere, so a fast machine may be done before the tenth
+    print(f"{kills} kills")  # noqa: T201
     finished = call("study", study, "-o", killed, "--resume", "--workers", "2")
     assert finished.returncode == 0, finished.stderr
     assert _content(killed) == _content(whole)
@@ -146,6 +148,7 @@ def test_a_killed_worker_is_replaced(place, study, whole):
     assert _content(folder) == _content(whole)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_and_begins_again_what_a_killed_worker_did(place, study, whole):
     pytest.importorskip("ray")
     folder = place / "ray"
