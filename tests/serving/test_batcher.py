@@ -156,6 +156,29 @@ async def test_one_client_leaves_room_for_another(bundle):
         await asyncio.gather(*greedy)
 
 
+async def test_what_would_wait_too_long_is_refused_and_one_client_cannot_make_all_wait(bundle):
+    async with batcher(wait_seconds=1, client_share=0.5) as made:
+
+        def work(client, seconds, characters):
+            group = Group(bundle, "scores")
+            return asyncio.ensure_future(
+                made.ask(group, client, slow(seconds), sequences=1, characters=characters)
+            )
+
+        await work("a", 0.2, 200)  # about 1,000 a second
+        first = [work("a", 0.3, 700)]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as refused:
+            await work("a", 0, 1)
+        assert refused.value.status == 429
+        first.append(work("b", 0.1, 700))
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as refused:
+            await work("c", 0, 1)
+        assert refused.value.retry_after > 1
+        await asyncio.gather(*first)
+
+
 async def test_a_deadline_gives_up(bundle):
     async with batcher(deadline_seconds=0.1) as made:
         with pytest.raises(Refusal, match="no answer within") as refused:

@@ -85,7 +85,8 @@ class Batcher:
         self._stopping = False
         self._passed = (0.0, 0.0)
         self._last_finish = 0.0
-        self._by_client: Counter[str] = Counter()
+        self._sequences_of: Counter[str] = Counter()
+        self._characters_of: Counter[str] = Counter()
         self.sequences = 0
         """Accepted and not answered."""
         self.characters = 0
@@ -112,8 +113,7 @@ class Batcher:
     @property
     def expected_wait(self) -> float:
         """Seconds until what is accepted now would be answered."""
-        passed, seconds = self._passed
-        return self.characters * seconds / passed if passed else 0.0
+        return self._wait_for(self.characters)
 
     async def ask(
         self, group: Group, client: str, prepare: Callable[[], Sequence[Row]], *, sequences: int, characters: int
@@ -171,8 +171,9 @@ class Batcher:
         is_full = (
             self.sequences + sequences > queue.sequences
             or self.characters + characters > queue.characters
-            or self._by_client[client] + sequences > max(1, int(queue.client_share * queue.sequences))
-            or self.expected_wait > queue.deadline_seconds
+            or self._sequences_of[client] + sequences > max(1, int(queue.client_share * queue.sequences))
+            or self.expected_wait > queue.wait_seconds
+            or self._wait_for(self._characters_of[client]) > queue.client_share * queue.wait_seconds
         )
         if is_full:
             raise Refusal(TOO_MANY, "over capacity; try again later", self.expected_wait)
@@ -180,9 +181,15 @@ class Batcher:
     def _count(self, job: Job, sign: int) -> None:
         self.sequences += sign * job.sequences
         self.characters += sign * job.characters
-        self._by_client[job.client] += sign * job.sequences
-        if not self._by_client[job.client]:
-            del self._by_client[job.client]
+        self._sequences_of[job.client] += sign * job.sequences
+        self._characters_of[job.client] += sign * job.characters
+        if not self._sequences_of[job.client]:
+            del self._sequences_of[job.client], self._characters_of[job.client]
+
+    def _wait_for(self, characters: int) -> float:
+        """Seconds that they take at the present speed."""
+        passed, seconds = self._passed
+        return characters * seconds / passed if passed else 0.0
 
     def _enqueue(self, job: Job) -> None:
         if job.is_over:
