@@ -27,7 +27,7 @@ SETUP = {
     "text": "XNLI dev-en, premise and hypothesis, at most 128 tokens, 3 labels",
     "pipeline": "NF4 (double quantization), int8 word embeddings, bfloat16 activations and LoRA with float32 "
     "masters, LoRA r=16 alpha=32 on all linear layers without dropout, encoder without dropout, head with 0.1; "
-    "batches by tokens with padding to their longest, cached features",
+    "batches by tokens, packed in a row for all but attention, cached features",
     "plain_qlora": "peer: AutoModelForSequenceClassification, NF4 (double quantization), bfloat16 compute and "
     "autocast, prepare_model_for_kbit_training (float32 embeddings, gradient checkpointing), PEFT LoRA r=16 "
     "alpha=32 on all linear layers with dropout 0.05, the model's own dropout, Trainer, batch 32, padded to 128",

@@ -7,9 +7,9 @@ MASK = (IDS != 1).long()
 
 
 def states(model):
-    """Last hidden states, `[2, 5, hidden]`."""
+    """Last hidden states of all tokens, `[tokens, hidden]`; what stands at padding means nothing."""
     with torch.no_grad():
-        return model(input_ids=IDS, attention_mask=MASK).last_hidden_state.float()
+        return model(input_ids=IDS, attention_mask=MASK).last_hidden_state[MASK == 1].float()
 
 
 def randomize(stack, name, seed):

@@ -12,6 +12,7 @@ from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from lowres_stilts.encoder.build import Embeddings, Quantize, empty_model, fill
 from lowres_stilts.encoder.checkpoint import checkpoint_tensors
+from lowres_stilts.encoder.packing import pack_sequences
 from lowres_stilts.encoder.quantize import keep_weights_unpacked, stored_bytes
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
 from lowres_stilts.encoder.truncate import first_layers, layers_of
@@ -123,6 +124,7 @@ def load_weights(
     sources = checkpoint_tensors(path, revision)
     fill(model, sources, embeddings=embeddings, dtype=dtype, device=device, offload=offload)
     keep_weights_unpacked(model)
+    pack_sequences(model)
     model.requires_grad_(requires_grad=False)
     return model.eval()
 
