@@ -75,9 +75,20 @@ Run = Callable[[Sequence[TextExample]], Timing]
 
 def pipeline(job: Job) -> Run:
     """This project: NF4, int8 embeddings, bfloat16, batches by tokens, features from the cache."""
+    return _pipeline(job, upper=False, epochs=1)
+
+
+def upper_layers(job: Job) -> Run:
+    """The same with a module on the upper half of the layers, over three epochs; the lower half runs once."""
+    return _pipeline(job, upper=True, epochs=3)
+
+
+def _pipeline(job: Job, *, upper: bool, epochs: int) -> Run:
     encoder = load_encoder(job.model)
     stack = ModuleStack(encoder)
-    stack.add_lora("target", rank=RANK, alpha=ALPHA, targets="all-linear")
+    count = int(encoder.model.config.num_hidden_layers)
+    layers = range(count // 2, count) if upper else None
+    stack.add_lora("target", rank=RANK, alpha=ALPHA, targets="all-linear", layers=layers)
     stack.activate(["target"], train="target")
     head = make_head(encoder, "sequence", len(TASK.labels), layout="library")
     network = Network(stack.model, {TASK.name: head})
@@ -92,7 +103,7 @@ def pipeline(job: Job) -> Run:
                 encoder,
                 [(LR, stack.trainable("target"))],
                 {TASK.name: TrainingJob(TASK, features, len(features))},
-                _schedule(job.tokens_per_batch),
+                _schedule(job.tokens_per_batch, epochs),
                 dev_score=lambda: 0.0,
                 checkpoint=Path(folder) / "checkpoint.safetensors",
                 seed=job.seed,
@@ -102,7 +113,7 @@ def pipeline(job: Job) -> Run:
         # The shapes of the batches do not depend on how they are shuffled.
         batches = plan_batches(features, job.tokens_per_batch)
         return Timing(
-            seconds=reports[-1][0] - started,
+            seconds=(reports[-1][0] - started) / epochs,
             updates=len(reports),
             tokens=int(lengths.sum()),
             positions=sum(int(lengths[batch].max()) * len(batch) for batch in batches),
@@ -112,9 +123,9 @@ def pipeline(job: Job) -> Run:
     return run
 
 
-def _schedule(tokens_per_batch: int) -> Schedule:
+def _schedule(tokens_per_batch: int, epochs: int) -> Schedule:
     return Schedule(
-        epochs=1,
+        epochs=epochs,
         head_lr=LR,
         tokens_per_batch=tokens_per_batch,
         accumulate=1,
@@ -240,6 +251,7 @@ def _trainer(job: Job, model: torch.nn.Module, *, dynamic: bool) -> Run:
 
 ARMS: Mapping[str, Callable[[Job], Run]] = {
     "pipeline": pipeline,
+    "upper_layers": upper_layers,
     "plain_qlora": plain_qlora,
     "full_finetuning": full_finetuning,
     "tuned_qlora": tuned_qlora,

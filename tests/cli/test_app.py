@@ -115,5 +115,5 @@ def test_interrupting_says_how_to_go_on(tmp_path, tiny_model, private_cache):
             _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert errors.rstrip().endswith("stopped; go on with --resume")
