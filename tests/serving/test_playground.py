@@ -1,17 +1,19 @@
 """The playground in a real browser over a real service."""
 
 import re
+from functools import partial
 
 import pytest
 
 from lowres_stilts.serving.keys import add_key
-from tests.serving.browser import open_browser, open_page
+from tests.browser import open_browser, open_page
 from tests.serving.playground_page import CONTRAST, FILLED, ask, fill, percent, pick, rows, until
 from tests.serving.service import service
 
 pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<img src=x onerror=window.hacked=1>"
+open_playground = partial(open_page, ready="#adapters input, #problem:not([hidden])")
 ARABIC = "انتقلت ليلى إلى بيروت"
 
 
@@ -29,7 +31,7 @@ def browser():
 @pytest.fixture
 def page(browser, address):
     """The playground in a wide window; nothing may go wrong in it, and nothing may be asked of others."""
-    with open_page(browser, address, viewport={"width": 1440, "height": 900}) as (page, happened):
+    with open_playground(browser, address, viewport={"width": 1440, "height": 900}) as (page, happened):
         yield page
         assert happened.faults == []
         assert {url for url in happened.addresses if not url.startswith(f"{address}/")} == set()
@@ -133,7 +135,7 @@ def test_every_control_has_a_name_and_answers_are_read_aloud(page):
 
 @pytest.mark.parametrize("adapter", FILLED)
 def test_it_fits_a_phone(browser, address, adapter):
-    with open_page(browser, address, **PHONE) as (page, happened):
+    with open_playground(browser, address, **PHONE) as (page, happened):
         ask(page, adapter)
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
         until(
@@ -166,7 +168,7 @@ def test_text_runs_from_right_to_left_where_it_should(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("adapter", FILLED)
 def test_text_stands_out_in_light_and_dark(browser, address, scheme, adapter):
-    with open_page(browser, address, color_scheme=scheme) as (page, _):
+    with open_playground(browser, address, color_scheme=scheme) as (page, _):
         ask(page, adapter)
         page.wait_for_timeout(400)  # until bars have their length
         ratios = page.evaluate(CONTRAST)
@@ -180,7 +182,7 @@ def test_text_stands_out_in_light_and_dark(browser, address, scheme, adapter):
 
 
 def test_a_chosen_theme_stays(browser, address):
-    with open_page(browser, address, color_scheme="light") as (page, _):
+    with open_playground(browser, address, color_scheme="light") as (page, _):
         ground = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(ground)
         button = page.locator("#theme")
@@ -224,7 +226,7 @@ def test_throughput_is_shown(page):
 
 
 def test_faults_are_told_in_words(browser, address):
-    with open_page(browser, address) as (page, _):
+    with open_playground(browser, address) as (page, _):
         problem = page.locator("#problem")
         pick(page, "first")
         fill(page, text="glad " * 20_000)
@@ -246,7 +248,7 @@ def test_a_key_opens_a_locked_service(browser, zoo, tmp_path):
     key = add_key(keys, "somebody")
     with (
         service(zoo.bundle, "--keys", keys) as locked,
-        open_page(browser, locked.url) as (page, _),
+        open_playground(browser, locked.url) as (page, _),
     ):
         assert "wants an API key" in page.locator("#problem").inner_text()
         assert page.evaluate("document.activeElement.id") == "key"

@@ -55,8 +55,10 @@ def open_browser() -> Iterator["Browser"]:
 
 
 @contextlib.contextmanager
-def open_page(browser: "Browser", address: str, **context: Any) -> Iterator[tuple["Page", Happened]]:
-    """A page in a profile of its own that shows the playground with its adapters."""
+def open_page(
+    browser: "Browser", address: str, ready: str = "body", **context: Any
+) -> Iterator[tuple["Page", Happened]]:
+    """A page in a profile of its own, once it shows what a selector finds."""
     own = browser.new_context(**context)
     page, happened = own.new_page(), Happened()
     page.set_default_timeout(15_000)
@@ -64,6 +66,6 @@ def open_page(browser: "Browser", address: str, **context: Any) -> Iterator[tupl
     page.on("pageerror", lambda error: happened.faults.append(str(error)))
     page.on("request", lambda request: happened.addresses.append(request.url))
     page.goto(address)
-    page.wait_for_selector("#adapters input, #problem:not([hidden])")
+    page.wait_for_selector(ready)
     yield page, happened
     own.close()
