@@ -223,6 +223,9 @@ def _models(results: Mapping[str, Any]) -> Drawing | None:
                     np.array(counts) / 1e6, means, line, marker="o", ms=4, color=colours(number), label=label
                 )
         axes.set_xscale("log")
+        ticks = sorted({row["parameters"] for row in rows})
+        axes.set_xticks([tick / 1e6 for tick in ticks], [f"{tick / 1e6:,.0f}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("parameters of the encoder without embeddings, millions")
         axes.set_ylabel("points, mean over languages")
         axes.legend(fontsize=8)
