@@ -18,6 +18,7 @@ from lowres_stilts.cli.serve import key_command, serve_command
 from lowres_stilts.cli.study import study_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.extras import naming_extras
 
 app = typer.Typer(
     name="lowres-stilts",
@@ -58,7 +59,8 @@ def _options(
 def main() -> None:
     """Entry point; a user's mistake is one line on standard error and exit code 1 or 2."""
     try:
-        app()
+        with naming_extras():
+            app()
     except LowresStiltsError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
