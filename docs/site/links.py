@@ -75,4 +75,4 @@ def text_of(path: str) -> str:
     if path.endswith(".md"):
         return text
     kind = KINDS.get(Path(path).suffix, "text")
-    return f"# {path}\n\n````{kind}\n{text}````\n"
+    return f"---\nsearch: {{exclude: true}}\n---\n\n# {path}\n\n````{kind}\n{text}````\n"
