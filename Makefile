@@ -22,7 +22,7 @@ lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
 	$(VENV)/bin/deptry src
 
 docs: $(VENV)/.dev  ## the site, into build/site; links are checked
-	$(VENV)/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet && echo built: build/site/index.html
 
 bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/training.py --quick

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import click
+import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
@@ -32,15 +32,19 @@ def commands_page() -> str:
 
 def helps(program: str) -> Iterator[tuple[str, str]]:
     """Names and help of all commands, those of groups among them."""
-    context = click.Context(get_command(app), info_name=program, terminal_width=WIDTH, max_content_width=WIDTH)
-    yield from helps_below(context)
+    command = get_command(app)
+    names = command.context_settings.get("help_option_names")
+    yield from helps_below(
+        typer.Context(
+            command, info_name=program, terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=names
+        )
+    )
 
 
-def helps_below(context: click.Context) -> Iterator[tuple[str, str]]:
+def helps_below(context: typer.Context) -> Iterator[tuple[str, str]]:
     """Of a command and of those in it."""
-    command = context.command
-    yield context.command_path, command.get_help(context)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.commands[name]
-            yield from helps_below(click.Context(below, info_name=name, parent=context, terminal_width=WIDTH))
+    yield context.command_path, context.command.get_help(context)
+    for name, below in getattr(context.command, "commands", {}).items():
+        yield from helps_below(
+            typer.Context(below, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
+        )
