@@ -13,8 +13,8 @@ PAGE = "reference/commands.md"
 WIDTH = 100
 HEAD = """# Commands
 
-What `--help` says, command by command. Exit codes are 0 for done, 1 for failed and 2 for wrong usage; with `--json`
-nothing but JSON goes to standard output.
+What `--help` says, command by command. Exit codes are 0 for done, 1 for failed and 2 for wrong usage; with
+`--json` nothing but JSON goes to standard output.
 """
 
 

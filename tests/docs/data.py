@@ -14,14 +14,20 @@ LANGUAGES = ("eng_Latn", "quy_Latn")
 def write_sib200(root: Path) -> None:
     """Writes `Davlan/sib200` with a few made-up rows of each topic."""
     labels = list(REGISTRY["sib200"].labels)
-    features = Features({"index_id": Value("int64"), "category": ClassLabel(names=labels), "text": Value("string")})
+    features = Features(
+        {"index_id": Value("int64"), "category": ClassLabel(names=labels), "text": Value("string")}
+    )
     repository = root / "Davlan" / "sib200"
     card = ["---", "configs:"]
     for language in LANGUAGES:
         card += [f"- config_name: {language}", "  data_files:"]
         for split in ("train", "validation", "test"):
             rows = [
-                {"index_id": number, "category": number % len(labels), "text": f"{language} {labels[number % len(labels)]} {number}"}
+                {
+                    "index_id": number,
+                    "category": number % len(labels),
+                    "text": f"{language} {labels[number % len(labels)]} {number}",
+                }
                 for number in range(8 * len(labels))
             ]
             path = repository / COMMIT / language / f"{split}.parquet"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-FENCE = re.compile(r"^```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 RUN = ("sh", "python")
 SHOWN = ("text", "json")
 LATER, NEVER = "A few minutes", "Not run by the tests: "
@@ -66,7 +68,7 @@ class Shell:
         if block.kind == "python":
             (self.folder / "block.py").write_text(text)
             text = "python block.py\n"
-        self.input.write(f"failed=0\n{text}\necho \"===$failed\"\n")
+        self.input.write(f'failed=0\n{text}\necho "===$failed"\n')
         self.input.flush()
         killer = threading.Timer(PATIENCE, self.process.kill)
         killer.start()

@@ -20,7 +20,9 @@ def test_the_notebook_runs_and_prints_what_it_shows(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     shown = nbformat.read(NOTEBOOK, as_version=4)
     ran = copy.deepcopy(shown)
-    NotebookClient(ran, timeout=1500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        ran, timeout=1500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     for before, now in zip(shown.cells, ran.cells, strict=True):
         if before.cell_type == "code":
             assert agrees(printed(before), printed(now)), printed(now)

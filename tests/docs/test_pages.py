@@ -65,7 +65,7 @@ def test_a_page_is_followed(shell, page):
     ("old", "new"), [("x: 1\n0", "x: 2\n0"), ("points\n```\n\n```text", "point\n```\n\n```text"), ("cat", "cat b")]
 )
 def test_what_is_printed_otherwise_or_fails_is_told(shell, page, old, new):
-    with pytest.raises(AssertionError, match="page.md:"):
+    with pytest.raises(AssertionError, match=r"page\.md:"):
         follow(page(PAGE.replace(old, new, 1)), shell, long=False, swaps={})
 
 

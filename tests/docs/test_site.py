@@ -91,7 +91,9 @@ def test_the_site_is_built_strictly_and_fetches_nothing_from_elsewhere(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 30
     loaded = re.compile(r"<(?:script|img|iframe)[^>]* src=\"(https?:[^\"]+)\"|<link[^>]* href=\"(https?:[^\"]+)\"")
-    outside = {link for page in pages for found in loaded.findall(page.read_text(encoding="utf-8")) for link in found}
+    outside = {
+        link for page in pages for found in loaded.findall(page.read_text(encoding="utf-8")) for link in found
+    }
     assert outside - {""} == set()
 
 

@@ -102,4 +102,6 @@ def test_every_block_is_run_shown_or_says_why_not(page):
 
 
 def test_the_tools_of_the_pages_are_there():
-    assert [name for name in ("bash", "curl", "paste", "diff") if shutil.which(name, path=os.environ["PATH"]) is None] == []
+    assert [
+        name for name in ("bash", "curl", "paste", "diff") if shutil.which(name, path=os.environ["PATH"]) is None
+    ] == []
