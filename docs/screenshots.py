@@ -1,7 +1,7 @@
 """Pictures of what comes out, wide and phone, light and dark: the playground, a report, this site.
 
     python docs/screenshots.py FOLDER --service http://127.0.0.1:8000 --report RUN/report.html --site build/site
-    python docs/screenshots.py docs/images --shown --service http://127.0.0.1:8000 --report runs/quickstart/report.html
+    python docs/screenshots.py docs/images --shown --service http://127.0.0.1:8000 --report RUN/report.html
 
 The second form takes only those that the docs show. It takes Playwright's Python package and a Chromium:
 `$CHROMIUM`, or `chromium` on the path. The adapters of the service should be of every family.
