@@ -14,6 +14,7 @@ def printed(cell):
     return "".join(output["text"] for output in cell["outputs"] if output.get("name") == "stdout")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Jupyter's own libraries warn of each other
 def test_the_notebook_runs_and_prints_what_it_shows(tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

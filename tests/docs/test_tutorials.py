@@ -18,8 +18,8 @@ from tests.hub_server import serving
 
 TUTORIALS = ROOT / "docs" / "tutorials"
 PAGES = sorted(path.stem for path in TUTORIALS.glob("*.md"))
-WHOLE = {"export-and-serve"}
-"""Pages that take minutes from their first command on."""
+LONG = {"cluster", "export-and-serve", "reproduce", "stack-and-merge"}
+"""Pages of which even the quick blocks add up to minutes."""
 NO_HUB = "http://127.0.0.1:9"
 ON_THE_SITE = "https://huggingface.co"
 LARGE = {
@@ -68,25 +68,20 @@ def walk(page: str, folder: Path, *, long: bool, data: Path | None = None) -> in
             return follow(TUTORIALS / f"{page}.md", shell, long=long, swaps=swaps)
 
 
-@pytest.mark.parametrize("page", sorted(set(PAGES) - WHOLE - {"reproduce"}))
+@pytest.mark.parametrize("page", sorted(set(PAGES) - LONG))
 def test_a_tutorial_does_what_it_shows(page, tmp_path):
     assert walk(page, tmp_path, long=False) > 0 or page == "index"
 
 
-@pytest.mark.benchmark_data
-def test_the_paper_is_planned(benchmark_data, tmp_path):
-    assert walk("reproduce", tmp_path, long=False, data=benchmark_data) > 0
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted(WHOLE | {"train", "stack-and-merge", "cluster"}))
+@pytest.mark.parametrize("page", sorted(LONG - {"reproduce"} | {"train"}))
 def test_a_tutorial_does_what_it_shows_whole(page, tmp_path):
     assert walk(page, tmp_path, long=True) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.benchmark_data
-def test_the_paper_is_rehearsed(benchmark_data, tmp_path):
+def test_the_paper_is_planned_and_rehearsed(benchmark_data, tmp_path):
     assert walk("reproduce", tmp_path, long=True, data=benchmark_data) > 0
 
 
