@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/lowres-stilts
 
-.PHONY: quickstart test test-all lint bench clean
+.PHONY: quickstart test test-all lint docs bench clean
 
 quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing downloaded from a hub
 	$(RUN) run configs/quickstart.yaml -o runs/quickstart --resume
@@ -20,6 +20,9 @@ lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/deptry src
+
+docs: $(VENV)/.dev  ## the site, into build/site; links are checked
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet && echo built: build/site/index.html
 
 bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/training.py --quick

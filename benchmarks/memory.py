@@ -22,8 +22,7 @@ from lowres_stilts.encoder.load import NO_DROPOUT, load_weights, read_config
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.pipeline.hardware import UNLIMITED, Place
 from lowres_stilts.pipeline.planner import fit_recipe
-from lowres_stilts.recipe import load_recipe
-from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe import Recipe
 from memory_recipes import CASES, QUICK, SIZES, UNMEASURED, write_model, write_recipe
 from report import MB, Result, print_results, write_report
 
@@ -52,7 +51,7 @@ def _error(name: str, scratch: Path) -> dict[str, Any]:
     """What was predicted for a recipe, and what it took."""
     model = write_model(CASES[name].model, scratch / "models")
     path = write_recipe(CASES[name], model, scratch / name.replace(" ", "-"))
-    choices = fit_recipe(load_recipe(path), read_config(str(model)), Place(cuda=False, budget=UNLIMITED))
+    choices = fit_recipe(Recipe.load(path), read_config(str(model)), Place(cuda=False, budget=UNLIMITED))
     predicted = max(choice.peak_bytes for choice in choices)
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, "run", str(path), "-o", str(path.parent / "run"), "--json"],

@@ -20,7 +20,6 @@ from typing import Any
 import yaml
 
 from lowres_stilts.encoder.starter import starter_model_dir
-from lowres_stilts.recipe.load import dump_recipe
 from lowres_stilts.study.load import load_study
 from report import Result, print_results, write_report
 
@@ -110,7 +109,7 @@ def cells(study: Path, place: Path) -> list[Path]:
     paths = []
     for number, recipe in enumerate(recipes.values()):
         paths.append(place / f"run-{number}.yaml")
-        values = yaml.safe_load(dump_recipe(recipe))
+        values = yaml.safe_load(recipe.as_yaml())
         paths[-1].write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return paths
 

@@ -13,8 +13,7 @@ from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.presets import EXACT
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
-from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe import Recipe
 from lowres_stilts.runtime.sums import write_sums
 from tests.models import write_tiny_model
 from tests.project import MOODS, write_project
@@ -56,7 +55,7 @@ def finished_packages(folder: Path, model: Path, **changes: Any) -> tuple[Recipe
     """Runs the pipeline; the recipe, and packages by phase."""
     path = write_project(folder, model, examples=24, **(QUICK | FLOAT | changes))
     _add_more(folder / "data")
-    recipe = load_recipe(path, MORE)
+    recipe = Recipe.load(path, MORE)
     run(recipe, folder / "run", display=Display())
     return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
 

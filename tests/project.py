@@ -100,7 +100,7 @@ def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: A
 
 def command(*arguments: object) -> list[str]:
     """The command line as a process of its own would call it."""
-    return [sys.executable, "-c", "from lowres_stilts.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "lowres_stilts", *map(str, arguments)]
 
 
 def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from tests.conftest import ROOT
@@ -17,7 +17,7 @@ def test_every_target_has_a_small_and_a_full_recipe():
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipe_is_valid_and_names_real_tasks(path):
-    recipe = load_recipe(path)
+    recipe = Recipe.load(path)
     assert recipe.name == path.stem
     task = find_task(recipe.target.task, recipe.tasks, "target.task")
     assert (task.family == "retrieval") == ("train" not in recipe.target.model_fields_set)
@@ -28,7 +28,7 @@ def test_recipe_is_valid_and_names_real_tasks(path):
 @pytest.mark.benchmark_data
 @pytest.mark.parametrize("task", TARGETS)
 def test_small_recipes_find_their_files(task, benchmark_data):
-    recipe = load_recipe(ROOT / "configs" / "xtreme" / f"{task}-small.yaml", [f"data.dir={benchmark_data}"])
+    recipe = Recipe.load(ROOT / "configs" / "xtreme" / f"{task}-small.yaml", [f"data.dir={benchmark_data}"])
     source = open_source(recipe.data)
     target = REGISTRY[task]
     languages = find_languages(recipe.evaluate.languages, target, source, recipe.evaluate.split)

@@ -21,6 +21,10 @@ class RecipeError(UsageError):
     """A recipe has a wrong key or value."""
 
 
+class MissingExtraError(LowresStiltsError):
+    """A library is missing that an extra installs."""
+
+
 class DataError(LowresStiltsError):
     """A data file is missing, malformed or does not fit its task."""
 

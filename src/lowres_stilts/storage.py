@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,19 @@ from lowres_stilts.errors import RunError
 
 
 def cache_dir() -> Path:
-    """The user's cache folder: `LOWRES_STILTS_CACHE`, else `$XDG_CACHE_HOME/lowres-stilts`."""
+    """The user's cache folder: `LOWRES_STILTS_CACHE`, else `lowres-stilts` where the system keeps such things."""
     if explicit := os.environ.get("LOWRES_STILTS_CACHE"):
         return Path(explicit)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lowres-stilts"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "lowres-stilts"
+    return _system_caches(sys.platform) / "lowres-stilts"
+
+
+def _system_caches(platform: str) -> Path:
+    home = Path.home()
+    if platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    return home / "Library" / "Caches" if platform == "darwin" else home / ".cache"
 
 
 @contextlib.contextmanager
@@ -46,7 +55,7 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             write(temporary)
-            with temporary.open("rb") as handle:
+            with temporary.open("r+b") as handle:  # Windows flushes only what is open for writing
                 os.fsync(handle.fileno())
             temporary.replace(path)
         finally:

@@ -151,3 +151,8 @@ def test_counts_need_an_answer_for_every_example():
     with pytest.raises(ValueError, match="shorter"):
         Arm.of(ACCURACY, GOLD, {"en": [0]})
     assert np.array_equal(Arm.of(ACCURACY, GOLD, BETTER).tables["en"], np.ones((4, 2)))
+
+
+def test_the_title_of_a_narrow_table_is_one_line():
+    printed = _printed(_results(None, languages=("sw",)))
+    assert printed.splitlines()[0].strip() == "mine: accuracy by language, in points, with 95% intervals"

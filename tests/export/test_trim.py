@@ -60,7 +60,7 @@ def test_a_language_with_many_words_does_not_crowd_out_another():
 
 
 def test_too_small_a_vocabulary_is_named():
-    with pytest.raises(ExportError, match=r"--vocabulary: 20 is too small; special tokens and single characters"):
+    with pytest.raises(ExportError, match=r"--vocabulary: 20 is too small; raise it: special tokens"):
         chosen(20)
 
 

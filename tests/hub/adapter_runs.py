@@ -9,7 +9,7 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
 from tests.models import write_tiny_model
@@ -44,7 +44,7 @@ def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="libra
     """The recipe, and packages by phase."""
     model = write_tiny_model(folder / "base", family)
     path = write_project(folder, model, examples=24, **(QUICK | MODES[mode] | {"model__head": head} | changes))
-    recipe = load_recipe(path, TEXTS)
+    recipe = Recipe.load(path, TEXTS)
     run(recipe, folder / "run", display=Display())
     return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
 

@@ -12,7 +12,7 @@ from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from tests.hub.test_pack import IDS, MASK, our_scores
 from tests.models import write_tiny_model
 from tests.project import write_project
@@ -53,7 +53,7 @@ def test_the_package_does_what_the_modules_of_the_run_did(mode, tmp_path, privat
     path = write_project(
         tmp_path, model, examples=24, intermediate__tasks=["choice", "tags"], model__head="library", **changes
     )
-    recipe = load_recipe(path, [*QUICK, *MODES[mode]])
+    recipe = Recipe.load(path, [*QUICK, *MODES[mode]])
     results = run(recipe, tmp_path / "run", display=Display())
     package = open_package(pack_run(tmp_path / "run")[-1])
     assert package.manifest.phase == "2-target"

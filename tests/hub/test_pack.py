@@ -17,7 +17,7 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
 from tests.models import write_tiny_model
@@ -35,7 +35,7 @@ def finished_run(folder, family, head, target="mood"):
     settings = [f"model.head={head}", "model.quantize=none", "model.embeddings=none", "model.compute=float32"]
     settings += ["evaluate.baseline=false", "evaluate.languages=[en]", "intermediate.train.epochs=1"]
     settings += ["target.train.epochs=1", "target.train.lr=2e-2", "intermediate.train.lr=2e-2"]
-    recipe = load_recipe(path, settings)
+    recipe = Recipe.load(path, settings)
     run(recipe, folder / "run", display=Display())
     return recipe, pack_run(folder / "run")
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from lowres_stilts.encoder.load import read_config
 from lowres_stilts.pipeline.hardware import UNLIMITED, Place, this_place
 from lowres_stilts.pipeline.planner import advice, fit_recipe, planned_phases
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from tests.project import call, write_project
 
 
 def _recipe(folder, model, **changes):
-    return load_recipe(write_project(folder / "p", model, **changes))
+    return Recipe.load(write_project(folder / "p", model, **changes))
 
 
 def _fit(recipe, budget, *, cuda=True):
@@ -131,8 +131,8 @@ from pathlib import Path
 from lowres_stilts.encoder.load import read_config
 from lowres_stilts.pipeline.hardware import Place
 from lowres_stilts.pipeline.planner import fit_recipe
-from lowres_stilts.recipe import load_recipe
-recipe = load_recipe(Path({str(path)!r}))
+from lowres_stilts.recipe import Recipe
+recipe = Recipe.load(Path({str(path)!r}))
 print(len(fit_recipe(recipe, read_config(recipe.model.id), Place(True, 10**12))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

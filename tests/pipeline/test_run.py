@@ -5,7 +5,7 @@ import pytest
 from lowres_stilts.errors import DataError, RecipeError, UsageError
 from lowres_stilts.modules.fusion import fused_weights
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from tests.project import LANGUAGES, write_project
 
 
@@ -15,7 +15,7 @@ def start(tmp_path, tiny_model, private_cache):
         recipe = tmp_path / "recipe.yaml"
         if not recipe.exists():
             write_project(tmp_path, tiny_model, **changes)
-        return run(load_recipe(recipe, overrides), tmp_path / folder, resume=resume)
+        return run(Recipe.load(recipe, overrides), tmp_path / folder, resume=resume)
 
     return start
 

@@ -10,7 +10,7 @@ from lowres_stilts.display import Display
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from tests.models import write_tiny_model
 from tests.project import write_project
 
@@ -32,7 +32,7 @@ def _finished(folder, family="xlm-roberta-xl", *, module, model=None, train=TRAI
         intermediate__train=TRAIN,
         target__train=train,
     )
-    recipe = load_recipe(path, [f"model.{key}={value}" for key, value in (model or {}).items()])
+    recipe = Recipe.load(path, [f"model.{key}={value}" for key, value in (model or {}).items()])
     results = run(recipe, folder / "run", display=Display())
     return results, pack_run(folder / "run"), folder / "run"
 
@@ -94,7 +94,7 @@ def test_layers_that_are_not_there_are_named(tmp_path, tiny_model, private_cache
 
     with pytest.raises(LowresStiltsError, match="layers") as caught:
         run(
-            load_recipe(write_project(tmp_path, tiny_model, target__module={**LORA, "layers": layers})),
+            Recipe.load(write_project(tmp_path, tiny_model, target__module={**LORA, "layers": layers})),
             tmp_path / "run",
             display=Display(),
         )

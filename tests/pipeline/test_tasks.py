@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import load_recipe
+from lowres_stilts.recipe import Recipe
 from tests.project import write_project
 
 MIXED = {"epochs": 2, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 3, "max_length": 40}
@@ -17,7 +17,7 @@ def start(tmp_path, tiny_model, private_cache):
         recipe = tmp_path / "recipe.yaml"
         if not recipe.exists():
             write_project(tmp_path, tiny_model, **changes)
-        return run(load_recipe(recipe, overrides), tmp_path / folder, resume=resume)
+        return run(Recipe.load(recipe, overrides), tmp_path / folder, resume=resume)
 
     return start
 

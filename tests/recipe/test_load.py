@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import RecipeError
-from lowres_stilts.recipe import Recipe, load_recipe
-from lowres_stilts.recipe.load import dump_recipe
+from lowres_stilts.recipe import Recipe
 
 GOOD = """\
 name: small
@@ -40,7 +39,7 @@ def folder(tmp_path_factory):
 def refusal(path, overrides=()):
     """The one line that says why."""
     with pytest.raises(RecipeError) as caught:
-        load_recipe(path, overrides)
+        Recipe.load(path, overrides)
     message = str(caught.value)
     assert "\n" not in message
     assert caught.value.exit_code == 2
@@ -48,7 +47,7 @@ def refusal(path, overrides=()):
 
 
 def test_defaults_fill_the_rest(write):
-    recipe = load_recipe(write(GOOD))
+    recipe = Recipe.load(write(GOOD))
     assert recipe.target.train.lr == 1e-4
     assert (recipe.model.quantize, recipe.target.transfer, recipe.seed) == ("nf4", "stack", 13)
     assert (recipe.intermediate.train.epochs, recipe.target.train.epochs) == (1, 3)
@@ -56,7 +55,7 @@ def test_defaults_fill_the_rest(write):
 
 @pytest.mark.parametrize("written", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(written, write):
-    assert load_recipe(write(written(GOOD))) == load_recipe(write(GOOD))
+    assert Recipe.load(write(written(GOOD))) == Recipe.load(write(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -352,7 +351,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path, write):
     ],
 )
 def test_overrides_are_yaml(override, key, value, write):
-    found = load_recipe(write(GOOD), [override])
+    found = Recipe.load(write(GOOD), [override])
     for part in key.split("."):
         found = getattr(found, part)
     assert found == value
@@ -361,19 +360,19 @@ def test_overrides_are_yaml(override, key, value, write):
 
 def test_no_stays_norwegian_in_the_file_too(write):
     text = GOOD + "evaluate: {languages: [sw, no, yes, on, off, y, n]}\n"
-    assert load_recipe(write(text)).evaluate.languages == "sw no yes on off y n".split()
+    assert Recipe.load(write(text)).evaluate.languages == "sw no yes on off y n".split()
 
 
 def test_overrides_apply_in_order_and_make_the_sections_that_are_missing(write):
     overrides = ["evaluate.limit=1", "evaluate.limit=2", "evaluate.retrieval.layer=3", "seed=1"]
-    recipe = load_recipe(write(GOOD), overrides)
+    recipe = Recipe.load(write(GOOD), overrides)
     assert (recipe.evaluate.limit, recipe.evaluate.retrieval.layer, recipe.seed) == (2, 3, 1)
     assert recipe.target.train.lr == 1e-4
 
 
 def test_an_override_can_mend_the_file(write):
     path = write(GOOD.replace("name: small", "name: 3"))
-    assert load_recipe(path, ["name=three"]).name == "three"
+    assert Recipe.load(path, ["name=three"]).name == "three"
 
 
 @pytest.mark.parametrize(
@@ -413,12 +412,12 @@ def test_an_anchor_may_be_used_again(write):
     text = GOOD.replace("    lr: 1e-4", "    &train\n    lr: 1e-4").replace(
         "  tasks: [", "  train: {lr: 3e-4}\n  tasks: ["
     )
-    recipe = load_recipe(write(text + "seed: &seed 3\n"))
+    recipe = Recipe.load(write(text + "seed: &seed 3\n"))
     assert (recipe.target.train.lr, recipe.seed) == (1e-4, 3)
     merged = GOOD.replace("[starter-reply]", "[starter-reply]\n  train: &train {lr: 3e-4}").replace(
         "    lr: 1e-4", "    <<: *train\n    epochs: 2"
     )
-    recipe = load_recipe(write(merged))
+    recipe = Recipe.load(write(merged))
     assert (recipe.target.train.lr, recipe.target.train.epochs) == (3e-4, 2)
 
 
@@ -426,18 +425,18 @@ def test_a_mapping_overrides_what_it_merges(write):
     merged = GOOD.replace("[starter-reply]", "[starter-reply]\n  train: &train {lr: 3e-4, epochs: 9}").replace(
         "    lr: 1e-4", "    <<: *train\n    lr: 1e-4"
     )
-    recipe = load_recipe(write(merged))
+    recipe = Recipe.load(write(merged))
     assert (recipe.target.train.lr, recipe.target.train.epochs) == (1e-4, 9)
 
 
 def written_again(folder, recipe):
     path = folder / "resolved.yaml"
-    path.write_text(dump_recipe(recipe), encoding="utf-8")
-    return load_recipe(path)
+    path.write_text(recipe.as_yaml(), encoding="utf-8")
+    return Recipe.load(path)
 
 
 def test_what_is_written_has_every_default(write):
-    values = yaml.safe_load(dump_recipe(load_recipe(write(GOOD))))
+    values = yaml.safe_load(Recipe.load(write(GOOD)).as_yaml())
     assert list(values) == list(Recipe.model_fields)
     assert values["target"]["train"]["epochs"] == 3
     assert values["evaluate"]["retrieval"]["pooling"] == "mean"
@@ -480,18 +479,18 @@ def test_what_is_written_reads_the_same(values, folder):
 
 @pytest.mark.parametrize("name", ["1e-4", "12e3", "1.5e5"])
 def test_a_text_that_looks_like_a_number_is_written_as_a_text(name, write, folder):
-    recipe = load_recipe(write(GOOD), [f"name='{name}'"])
+    recipe = Recipe.load(write(GOOD), [f"name='{name}'"])
     assert written_again(folder, recipe) == recipe
 
 
 def test_a_recipe_that_continues_reads_the_same(write, folder):
-    recipe = load_recipe(write(GOOD), ["target.transfer=continue"])
+    recipe = Recipe.load(write(GOOD), ["target.transfer=continue"])
     assert written_again(folder, recipe) == recipe
 
 
 def test_a_key_keeps_its_spaces(write):
     text = GOOD.replace("source: starter", "source: files\n  files: {'two  spaces': {}}")
-    assert set(load_recipe(write(text)).data.files) == {"two  spaces"}
+    assert set(Recipe.load(write(text)).data.files) == {"two  spaces"}
 
 
 ODD = st.sampled_from(
@@ -503,7 +502,7 @@ ODD = st.sampled_from(
 def a_recipe_or_a_recipe_error(path, text):
     path.write_bytes(text.encode())
     try:
-        assert isinstance(load_recipe(path), Recipe)
+        assert isinstance(Recipe.load(path), Recipe)
     except RecipeError as error:
         assert str(error).startswith(str(path))
         assert "\n" not in str(error)

@@ -35,7 +35,7 @@ def check_command(
     from lowres_stilts.tasks.catalog import REGISTRY
 
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
+        raise UsageError(f"{folder}: no such folder; name the one that XTREME's download script filled")
     if unknown := [name for name in task or [] if name not in REGISTRY]:
         raise UsageError(f"--task: unknown task {unknown[0]!r}; `lowres-stilts tasks` lists them")
     from lowres_stilts.cli.libraries import quiet_libraries

@@ -102,7 +102,10 @@ def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
         verdict = "" if inside else "  outside the interval"
         typer.echo(f"{language:8} card {written:6.1f}  now {now:6.1f}{verdict}")
     if wrong := [language for language, (_, _, inside) in found.items() if not inside]:
-        raise PackageError(f"{package.folder}: scores outside the card's interval in {', '.join(wrong)}")
+        raise PackageError(
+            f"{package.folder}: scores outside the card's interval in {', '.join(wrong)}; "
+            "compare the versions in stilts.json with those here"
+        )
 
 
 @app.command("push")

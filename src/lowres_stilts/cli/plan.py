@@ -11,7 +11,7 @@ from lowres_stilts.errors import DataError, EncoderError, UsageError
 
 if TYPE_CHECKING:
     from lowres_stilts.pipeline.choice import Choice
-    from lowres_stilts.recipe.schema import Recipe
+    from lowres_stilts.recipe import Recipe
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B)?", re.IGNORECASE)
 UNITS: dict[str, int] = {"": 1, "B": 1} | {
@@ -41,9 +41,9 @@ def plan_command(
 
     Example: lowres-stilts plan configs/xtreme/panx-full.yaml --vram 8GiB
     """
-    from lowres_stilts.recipe import load_recipe
+    from lowres_stilts.recipe import Recipe
 
-    loaded = load_recipe(recipe, overrides or [])
+    loaded = Recipe.load(recipe, overrides or [])
     budget = None if vram is None else parse_size(vram)
 
     from lowres_stilts.cli.libraries import quiet_libraries

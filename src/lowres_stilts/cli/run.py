@@ -25,37 +25,27 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of a table.")] = False,
 ) -> None:
     """Trains the intermediate and the target phase, and evaluates zero-shot in every language."""
-    from lowres_stilts.recipe import load_recipe
+    from lowres_stilts.recipe import Recipe
 
-    loaded = load_recipe(recipe, overrides or [])
-    folder = output or Path("runs") / loaded.name
-
+    loaded = Recipe.load(recipe, overrides or [])
     from lowres_stilts.cli.libraries import quiet_libraries
 
     quiet_libraries()
-    from lowres_stilts.pipeline import run
+    from lowres_stilts.api import run
 
     try:
-        results = run(loaded, folder, resume=resume)
+        finished = run(loaded, output, resume=resume)
     except KeyboardInterrupt:
         typer.echo("stopped; go on with --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    from lowres_stilts.hub.pack import pack_run
-
-    pack_run(folder)
-    from lowres_stilts.study.runs import write_run_report
-
-    write_run_report(folder)
     if as_json:
-        typer.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(finished.results, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
 
-    from lowres_stilts.evaluation.table import transfer_table
-
-    Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(transfer_table(results))
-    typer.echo(f"results: {folder / 'results.json'}")
-    typer.echo(f"report: {folder / 'report.html'}")
+    Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(finished.table())
+    typer.echo(f"results: {finished.folder / 'results.json'}")
+    typer.echo(f"report: {finished.report}")
 
 
 run_command.__doc__ = f"{run_command.__doc__}\n\n{EXAMPLE}"

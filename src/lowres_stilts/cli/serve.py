@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from lowres_stilts.errors import ServiceError
-
 EXAMPLE = "Example: lowres-stilts serve bundle --port 8000 --workers 2 --keys keys.yaml"
 KEY_EXAMPLE = "Example: lowres-stilts key alice --file keys.yaml --requests-per-minute 600"
 
@@ -30,11 +28,8 @@ def serve_command(
     ] = None,
 ) -> None:
     """Serves bundles over HTTP until SIGTERM or Ctrl-C; settings and limits are described in docs/serving.md."""
-    try:
-        from lowres_stilts.serving.server import serve
-        from lowres_stilts.serving.settings import read_settings
-    except ModuleNotFoundError as error:
-        raise ServiceError(f"{error.name} is not installed; pip install 'lowres-stilts[serve]'") from None
+    from lowres_stilts.serving.server import serve
+    from lowres_stilts.serving.settings import read_settings
 
     given = {
         "bundles": bundles,

@@ -10,22 +10,34 @@ if TYPE_CHECKING:
 
 
 def tasks_command(
+    language: Annotated[
+        str, typer.Option(metavar="CODE", help="Only tasks with a language whose code begins so, and which.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Lists the tasks that a recipe can name.
 
-    Example: lowres-stilts tasks --json
+    Example: lowres-stilts tasks --language sw
     """
     from lowres_stilts.tasks.catalog import REGISTRY
 
+    tasks = [task for task in REGISTRY.values() if not language or _found(task, language)]
     if as_json:
-        rows = [_row(task) for task in REGISTRY.values()]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_row(task) for task in tasks], indent=2, ensure_ascii=False))
         return
-    for task in REGISTRY.values():
-        count = len(task.languages)
-        languages = f"{count} languages" if count > 1 else "English" if count else "any language"
+    for task in tasks:
+        languages = ", ".join(_found(task, language)) if language else _count(task)
         typer.echo(f"{task.name:18} {task.family:16} {languages:13} {task.summary}")
+
+
+def _found(task: "Task", language: str) -> list[str]:
+    """Its languages whose codes begin so: `sw` is `swh_Latn`, too."""
+    return [code for code in task.languages if code.startswith(language)]
+
+
+def _count(task: "Task") -> str:
+    count = len(task.languages)
+    return f"{count} languages" if count > 1 else "English" if count else "any language"
 
 
 def _row(task: "Task") -> dict[str, Any]:

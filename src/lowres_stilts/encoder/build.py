@@ -121,7 +121,7 @@ def _source(sources: Mapping[str, Source], long: str, short: str, own: str) -> S
         old = next((name.replace(new, old) for new, old in OLD_NAMES.items() if name.endswith(new)), name)
         if found := sources.get(name) or sources.get(old):
             return found
-    raise EncoderError(f"the checkpoint has no weight {short}")
+    raise EncoderError(f"the checkpoint has no weight {short}; name one of a whole encoder in model.id")
 
 
 def _words(

@@ -45,7 +45,9 @@ def checkpoint_tensors(path: str, revision: str | None = None) -> dict[str, Sour
     for file in () if found else _weight_files(path, revision, PICKLED, PICKLED_INDEX):
         found |= pickled_tensors(Path(file))
     if not found:
-        raise EncoderError(f"{path}: there are neither safetensors nor a {PICKLED} with weights")
+        raise EncoderError(
+            f"{path}: there are neither safetensors nor a {PICKLED} with weights; download the model anew"
+        )
     return found
 
 
@@ -78,7 +80,7 @@ def layer_weights(path: str, layers: Iterable[str], revision: str | None = None)
     for layer in layers:
         found = [name for name in files if name == f"{layer}.weight" or name.endswith(f".{layer}.weight")]
         if len(found) != 1:
-            raise EncoderError(f"{path}: no safetensors file with the weights of {layer}")
+            raise EncoderError(f"{path}: no safetensors file with the weights of {layer}; download the model anew")
         yield layer, _tensor(files[found[0]], found[0])
 
 

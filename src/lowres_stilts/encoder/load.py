@@ -162,7 +162,7 @@ def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
 
 def _fast(model_id: str, tokenizer: object) -> Tokenizer:
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise EncoderError(f"model.id: {model_id} has no fast tokenizer")
+        raise EncoderError(f"model.id: {model_id} has no fast tokenizer; put a tokenizer.json beside it")
     return tokenizer.backend_tokenizer
 
 

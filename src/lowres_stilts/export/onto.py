@@ -75,7 +75,10 @@ def _only_adapter(place: Path, bundle: Bundle, material: Material) -> AdapterPar
     (item,) = material.items
     base, own = bundle.manifest.base, base_part(material.base, material.encoder)
     if (base.id, base.sha256) != (own.id, own.sha256):
-        raise ExportError(f"{place}: its base is {own.id}, with other weights than {base.id} in {bundle.folder}")
+        raise ExportError(
+            f"{place}: its base is {own.id}, with other weights than {base.id} in {bundle.folder}; "
+            "export a bundle of its own"
+        )
     if item.own_graph:
         raise ExportError(
             f"{place}: a {item.package.manifest.kind} module needs a graph of its own, which lies in the bundle: "

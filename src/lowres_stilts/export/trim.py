@@ -62,7 +62,7 @@ def choose_pieces(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, float]]
     always = _special(tokenizer, pieces) | _characters(words, ids)
     if len(always) > size:
         raise ExportError(
-            f"--vocabulary: {size} is too small; special tokens and single characters alone are {len(always)}"
+            f"--vocabulary: {size} is too small; raise it: special tokens and characters alone are {len(always)}"
         )
     ranked = [int(number) for number in np.argsort(-weights, kind="stable") if weights[number] > 0]
     chosen = [number for number in ranked if number not in always][: size - len(always)]

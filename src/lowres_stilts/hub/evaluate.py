@@ -58,7 +58,8 @@ def evaluate_package(
     gold = {language: answers_of(chosen, examples) for language, examples in tests.items()}
     if unknown := [language for language, answers in gold.items() if not answers]:
         raise DataError(
-            f"{source.place(chosen, split, unknown[0])}: the answers are not known, so there is no score"
+            f"{source.place(chosen, split, unknown[0])}: the answers are not known, so there is no score; "
+            f"leave {unknown[0]} out"
         )
     own = {name: _task(package, recipe, name) for name in package.heads}
     loaded = load_package(package, own)
@@ -88,7 +89,7 @@ def measure_again(
     """
     manifest = package.manifest
     if not manifest.scores:
-        raise UsageError(f"{package.folder}: the card has no scores to compare with")
+        raise UsageError(f"{package.folder}: the card has no scores to compare with; leave --scores out")
     (task, written), *_ = manifest.scores.items()
     measured = evaluate_package(
         package,

@@ -98,7 +98,8 @@ def load_base(package: Package, base: Base, *, device: Literal["auto", "cpu", "c
     if base.sha256 is not None and found != base.sha256:
         raise PackageError(
             f"{package.folder}: trained on weights {base.sha256[:12]} of {base.id}, but {model_id} has "
-            f"{(found or 'none')[:12]}; its scores would not be those of the card"
+            f"{(found or 'none')[:12]}; its scores would not be those of the card; get that "
+            "model, or the package anew"
         )
     return encoder
 

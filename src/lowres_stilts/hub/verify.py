@@ -35,7 +35,7 @@ def open_package(folder: Path) -> Package:
         PackageError: the folder is damaged, unsafe, or its files contradict each other.
     """
     if folder.is_symlink() or not folder.is_dir():
-        raise PackageError(f"{folder}: no such folder")
+        raise PackageError(f"{folder}: no such folder; `lowres-stilts hub list` shows what there is")
     names = verify_sums(folder)
     manifest = read_manifest(folder)
     composition = manifest.composition

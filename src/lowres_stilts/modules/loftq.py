@@ -44,6 +44,8 @@ def make_up_for_quantization(encoder: Encoder, layers: Mapping[str, Any], name: 
 def _dequantized(layer: nn.Module, path: str) -> Tensor:
     state = getattr(layer.weight, "quant_state", None)
     if state is None:
-        raise TrainingError(f"module.init: loftq makes up for NF4, but {path} is not quantized in it")
+        raise TrainingError(
+            f"module.init: loftq makes up for NF4, but {path} is not quantized in it; set model.quantize: nf4"
+        )
     weight: Tensor = dequantize_4bit(layer.weight.data, state)
     return weight.float()

@@ -107,7 +107,8 @@ class ModuleStack:
         own = self._layers(name)
         if set(own) != set(layers):
             raise TrainingError(
-                f"module {name} is for another encoder: it has {len(layers)} layers, not {len(own)}"
+                f"module {name} is for another encoder: it has {len(layers)} layers, not {len(own)}; "
+                "take the one it was made for"
             )
         with torch.no_grad():
             for path, layer in layers.items():
@@ -175,7 +176,7 @@ class ModuleStack:
             for parameter in self._parameters(name).values():
                 parameter.requires_grad_(name == train)
         if train is not None and not self.trainable(train):
-            raise TrainingError(f"module {train} has nothing to train")
+            raise TrainingError(f"module {train} has nothing to train; check module.targets and module.layers")
 
     def trainable(self, name: str) -> dict[str, nn.Parameter]:
         """The parameters of a module that learn, by name."""

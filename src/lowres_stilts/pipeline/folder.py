@@ -12,7 +12,6 @@ import yaml
 from pydantic import ValidationError
 
 from lowres_stilts.errors import RunError, UsageError
-from lowres_stilts.recipe.load import dump_recipe
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
 
@@ -83,7 +82,7 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
     with locked(path):
         remove_leftovers(path)
         if not folder.recipe.exists():
-            write_text(folder.recipe, dump_recipe(recipe))
+            write_text(folder.recipe, recipe.as_yaml())
         yield folder
 
 
@@ -92,7 +91,7 @@ def _require_same(path: Path, recipe: Recipe) -> None:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise RunError(f"{path}: cannot be read; start the run anew in another folder") from error
-    now = yaml.safe_load(dump_recipe(recipe))
+    now = yaml.safe_load(recipe.as_yaml())
     with contextlib.suppress(ValidationError):  # keys that came later have their defaults
         before = Recipe.model_validate(before).model_dump(mode="json")
     if difference := _difference(before, now, ""):

@@ -152,7 +152,7 @@ def _intermediate_tasks(recipe: Recipe, phase: IntermediateSettings | None) -> l
     tasks = [find_task(name, recipe.tasks, "intermediate.tasks") for name in phase.tasks] if phase else []
     for task in tasks:
         if task.family not in FAMILIES:
-            raise RecipeError(f"intermediate.tasks: {task.name} is retrieval, which is not trained")
+            raise RecipeError(f"intermediate.tasks: {task.name} is retrieval, which is not trained; name others")
     return tasks
 
 
@@ -220,7 +220,10 @@ def _training_set(
     _require_labels(task, dev, source.place(task, "dev", task.english))
     train = examples.select(order[: settings.limit])
     if not len(train):
-        raise DataError(f"task {task.name}: nothing is left to train on after holding out {holdout}")
+        raise DataError(
+            f"task {task.name}: nothing is left to train on after holding out {holdout}; "
+            "lower train.holdout, or give more examples"
+        )
     return TrainingSet(task, train, dev[: settings.dev_limit], len(train))
 
 

@@ -1,6 +1,5 @@
 """The typed recipe of a run and its YAML file."""
 
-from lowres_stilts.recipe.load import load_recipe
 from lowres_stilts.recipe.schema import Recipe
 
-__all__ = ["Recipe", "load_recipe"]
+__all__ = ["Recipe"]

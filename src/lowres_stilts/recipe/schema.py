@@ -4,7 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lowres_stilts.recipe.values import Overrides, checked, overridden, read_values
+from lowres_stilts.recipe.yaml_lines import Dumper
 
 Split = Literal["train", "dev", "test"]
 Positive = Annotated[int, Field(gt=0)]
@@ -351,6 +355,33 @@ class Recipe(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     seed: int = 13
     """Order of the batches, initial weights, dropout and resampling."""
+
+    @classmethod
+    def load(cls, path: Path | str, overrides: Overrides = ()) -> Self:
+        """Reads and checks a recipe.
+
+        Args:
+            path: the YAML file.
+            overrides: changes to it, such as `{"seed": 7, "target.train.epochs": 1}`, or texts as after `--set`.
+
+        Raises:
+            RecipeError: anything is wrong; the message has the key, and the line of the file.
+        """
+        values, places = read_values(Path(path), overrides, "recipe")
+        return checked(cls, values, places, str(path))
+
+    def changed(self, overrides: Overrides) -> Self:
+        """The recipe with other values, such as `{"seed": 7}`; keys that were never set follow their defaults.
+
+        Raises:
+            RecipeError: there is no such key, or a value does not fit.
+        """
+        values, places = overridden(self.model_dump(mode="json", exclude_unset=True), {}, overrides)
+        return checked(type(self), values, places, f"recipe {self.name}")
+
+    def as_yaml(self) -> str:
+        """The recipe as YAML, defaults included, so that it reads the same when they change."""
+        return yaml.dump(self.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
     @model_validator(mode="after")
     def _transfer_fits(self) -> Self:

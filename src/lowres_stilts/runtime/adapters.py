@@ -105,4 +105,4 @@ def _check(path: Path, name: str, value: NDArray[np.float16], inputs: Inputs) ->
     if value.dtype != np.float16 or not fits:
         raise BundleError(f"{path}: {name} is {value.dtype} {value.shape}, but the graph takes float16 {sizes}")
     if not np.isfinite(value).all():
-        raise BundleError(f"{path}: {name} has values that are no finite numbers")
+        raise BundleError(f"{path}: {name} has values that are no finite numbers; get the adapter anew")

@@ -68,7 +68,7 @@ class Bundle:
         """
         folder = Path(path)
         if not folder.is_dir():
-            raise BundleError(f"{folder}: no such folder")
+            raise BundleError(f"{folder}: no such folder; `lowres-stilts export` writes bundles")
         verify_sums(folder)
         manifest = read_manifest(folder)
         network = Network(folder, manifest.base, threads=threads, providers=providers, spin=spin)
@@ -228,7 +228,7 @@ class Bundle:
 
 def _require_several(inputs: Sequence[Any]) -> None:
     if isinstance(inputs, str):
-        raise UsageError("expected a list of inputs, found one text")
+        raise UsageError("expected a list of inputs, found one text; put it into a list")
 
 
 def _each(adapter: Names, count: int) -> Sequence[Name]:

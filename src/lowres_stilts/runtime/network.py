@@ -57,7 +57,9 @@ class Network:
         session = self._session(part.graph)
         with graph_errors(self._folder / part.graph):
             if missing := self._outputs - {output.name for output in session.get_outputs()}:
-                raise BundleError(f"{self._folder / part.graph}: does not give {min(missing)}")
+                raise BundleError(
+                    f"{self._folder / part.graph}: does not give {min(missing)}; get the bundle anew"
+                )
             return session, optional_inputs(session)
 
     def require_layer(self, layer: int) -> None:
@@ -67,7 +69,9 @@ class Network:
             BundleError: the graph does not give them.
         """
         if self._states_of(layer) not in self._outputs:
-            raise BundleError(f"{self._folder / MODEL}: does not give the hidden states of layer {layer}")
+            raise BundleError(
+                f"{self._folder / MODEL}: does not give the hidden states of layer {layer}; get it anew"
+            )
 
     def require_fit(self, path: Path, adapter: Adapter, head: HeadName) -> None:
         """Whether an adapter's weights go together, and its head has as many scores as it has labels.
@@ -77,7 +81,9 @@ class Network:
         """
         scores = self._run([TOKEN if head == "token" else SEQUENCE], [Row([self._base.pad_id], adapter, head)])[0]
         if scores.shape[-1] != adapter.part.outputs:
-            raise BundleError(f"{path}: its head has {scores.shape[-1]} outputs, not {adapter.part.outputs}")
+            raise BundleError(
+                f"{path}: its head has {scores.shape[-1]} outputs, not {adapter.part.outputs}; get it anew"
+            )
 
     @cached_property
     def _mixed(self) -> onnxruntime.InferenceSession:

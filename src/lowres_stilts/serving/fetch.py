@@ -47,7 +47,9 @@ def _fetch(repo: str, revision: str, place: Path) -> str:
         verify_sums(temporary)
         own = adapter_name(temporary)
         if own is None:
-            raise BundleError(f"{repo}: holds no single adapter of a bundle")
+            raise BundleError(
+                f"{repo}: holds no single adapter of a bundle; `lowres-stilts export --onto` writes one"
+            )
         return _put(temporary, place / own)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -80,7 +80,7 @@ def read_keys(path: Path) -> list[Key]:
         first = error.errors(include_url=False)[0]
         raise UsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if len({key.name for key in keys}) != len(keys):
-        raise UsageError(f"{path}: two keys have the same name")
+        raise UsageError(f"{path}: two keys have the same name; rename one")
     return keys
 
 

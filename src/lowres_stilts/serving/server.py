@@ -10,6 +10,7 @@ import logging.config
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ def server_config(settings: Settings, app: Any) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         http=LimitedProtocol if isinstance(app, str) else protocol,
-        loop="uvloop",
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="on",
         log_config=log_config(),
@@ -110,7 +111,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
-        raise ServiceError(message) from None
+        raise ServiceError(f"{message}; choose others with --host and --port") from None
     with listener:
         listener.set_inheritable(True)
         yield listener

@@ -67,7 +67,7 @@ def plan_lines(told: Mapping[str, Any]) -> Iterator[str]:
         f"{told['cells']} cells: {told['phases']} phases and {told['arms']} arms, "
         f"{told['shared']} fewer than separate runs would train"
     )
-    unknown = f", without {told['unknown']} steps whose data is not here" if told["unknown"] else ""
+    unknown = f", without {told['unknown']} steps whose data or model is not here" if told["unknown"] else ""
     yield f"about {told['seconds'] / 60:.0f} min with {told['workers']} at once{unknown}"
 
 
@@ -158,9 +158,11 @@ def _told(step: Step, folder: StudyFolder, estimator: Estimator) -> dict[str, An
 def _counted(
     recipe: Recipe, task: Task, split: Split, language: str, max_length: int | None
 ) -> tuple[float, int] | None:
+    tokenizer = _tokenizer(recipe.model.id, recipe.model.revision)
+    if tokenizer is None:
+        return None
     source = lenient_source(recipe)
     try:
-        tokenizer = _tokenizer(recipe.model.id, recipe.model.revision)
         if task.family == "retrieval":
             pool = source.pool(task, split, language)
             texts: Sequence[str] = [query.passage.text for query in pool.queries[:SAMPLE]]
@@ -175,10 +177,14 @@ def _counted(
 
 
 @functools.cache
-def _tokenizer(model: str, revision: str | None) -> Tokenizer:
+def _tokenizer(model: str, revision: str | None) -> Tokenizer | None:
+    """None where it is not here, so that a Hub out of reach is asked once and not for every count."""
     from lowres_stilts.encoder.load import load_tokenizer  # noqa: PLC0415 - seconds
 
-    return load_tokenizer(model, revision=revision)
+    try:
+        return load_tokenizer(model, revision=revision)
+    except LowresStiltsError:
+        return None
 
 
 @functools.cache

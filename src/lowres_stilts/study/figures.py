@@ -34,6 +34,8 @@ STYLE = {
     "legend.frameon": False,
 }
 MOST_CURVES = 12
+LEAST_RANGE = 5.0
+"""Points of the deepest colour, at least: a point more or less should not look like much."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,15 @@ def themed(drawing: Drawing) -> str:
 
 
 def _heat_maps(results: Mapping[str, Any]) -> list[Drawing | None]:
-    """Gain by intermediate task and target; one map for each of what else varies."""
+    """Gain by intermediate task and target; one map for each of what else varies, none for a single gain."""
     rows = [row for row in results["rows"] if row["gain"]]
     found: list[Drawing | None] = []
     groups: dict[tuple[str, ...], list[Any]] = {}
     for row in rows:
         groups.setdefault(tuple(str(row[key]) for key in ("model", "size", "transfer", "module")), []).append(row)
     varied = [i for i in range(4) if len({key[i] for key in groups}) > 1]
-    for number, (key, some) in enumerate(groups.items(), start=1):
+    maps = {key: some for key, some in groups.items() if len(some) > 1}
+    for number, (key, some) in enumerate(maps.items(), start=1):
         where = ", ".join(key[i] for i in varied)
         down = list(dict.fromkeys(row["intermediate"] for row in some))
         across = list(dict.fromkeys(row["target"] for row in some))
@@ -136,7 +139,7 @@ def _heat_map(
     table = np.full((len(down), len(across)), np.nan)
     for (row, column), found in values.items():
         table[down.index(row), across.index(column)] = found["value"]
-    most = max(1.0, float(np.nanmax(np.abs(table))))
+    most = max(LEAST_RANGE, float(np.nanmax(np.abs(table))))
 
     def paint(axes: Axes) -> None:
         colours = mpl.colormaps["RdBu"]
@@ -291,7 +294,7 @@ def _bar_chart(
 
 def _costs(results: Mapping[str, Any]) -> Drawing | None:
     rows = [row for row in results["rows"] if row.get("cost") and row["score"]]
-    if not rows:
+    if len(rows) < 2:
         return None
     targets = list(dict.fromkeys(row["target"] for row in rows))
 

@@ -11,8 +11,8 @@ import yaml
 
 from lowres_stilts.errors import RecipeError
 from lowres_stilts.pipeline.identity import lenient_source
-from lowres_stilts.recipe.load import Places, checked, read_values
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.values import Places, checked, read_values
 from lowres_stilts.recipe.yaml_lines import Dumper, Key
 from lowres_stilts.study.schema import Axes, Group, Study
 from lowres_stilts.tasks.load import find_task

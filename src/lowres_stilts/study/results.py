@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from lowres_stilts.pipeline.environment import versions
-from lowres_stilts.recipe.load import dump_recipe
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import write_json
 from lowres_stilts.study.claims import Judged, by_size, curve_of, judge
@@ -42,7 +41,7 @@ def write_results(
         "failures": store.rows("SELECT step, error FROM failures ORDER BY step"),
         "samples": _samples(study, rows, plan, store),
         "settings": dump_study(study),
-        "recipe": dump_recipe(next(iter(recipes.values()))),
+        "recipe": next(iter(recipes.values())).as_yaml(),
         "versions": versions(),
         "models": _models(store),
     }

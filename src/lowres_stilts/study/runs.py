@@ -9,7 +9,6 @@ from typing import Any
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.pipeline.material import read_tests
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER
-from lowres_stilts.recipe.load import dump_recipe
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.headline import run_headline
 from lowres_stilts.study.languages import language_of, source_of_metadata
@@ -65,7 +64,7 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
         "languages": {code: asdict(language_of(code)) for code in codes},
         "language_source": source_of_metadata(),
         "samples": [sample for folder, results in found.items() for sample in _samples(folder, results)],
-        "recipe": "\n---\n".join(dump_recipe(Recipe.model_validate(r["recipe"])) for r in found.values()),
+        "recipe": "\n---\n".join(Recipe.model_validate(r["recipe"]).as_yaml() for r in found.values()),
         "versions": first["versions"],
     }
     return told | {"headline": run_headline(told)}

@@ -50,7 +50,9 @@ class Store:
             self._db = duckdb.connect(str(path))
             self._db.execute(TABLES)
         except duckdb.Error as error:
-            raise RunError(f"{path}: cannot be opened: {' '.join(str(error).split())}") from error
+            raise RunError(
+                f"{path}: cannot be opened: {' '.join(str(error).split())}; is another process at it?"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

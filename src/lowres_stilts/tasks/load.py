@@ -66,7 +66,10 @@ def find_languages(asked: str | Sequence[str], task: Task, source: Source, split
         if present := source.languages(task, split):
             return present
         where = source.place(task, split, task.languages[0])
-        raise DataError(f"{where}: no {split} file of task {task.name} in any of its languages")
+        raise DataError(
+            f"{where}: no {split} file of task {task.name} in any of its languages; name them under "
+            f"data.files.{task.name}.{split}"
+        )
     for language in asked:
         if language not in task.languages:
             known = ", ".join(task.languages)

@@ -54,7 +54,10 @@ class FolderSource:
         """Examples of the files, one after the other."""
         if translated:
             if task.translated is None:
-                raise DataError(f"task {task.name} has no translated training data in XTREME's format")
+                raise DataError(
+                    f"task {task.name} has no translated training data in XTREME's format; "
+                    "remove it from intermediate.translated"
+                )
             path = self.folder / task.translated.path.replace("{lang}", language)
             return task.examples(task.translated.reader(path))
         if task.parts and not self.paths(task, split, language):

@@ -1,42 +1,28 @@
-"""From a YAML file and `--set` overrides to a recipe, with errors that name key and line."""
+"""From a YAML file and overrides to settings, with errors that name key and line."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from lowres_stilts.errors import RecipeError
-from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.recipe.yaml_lines import Dumper, Key, parse_yaml, read_yaml
+from lowres_stilts.recipe.yaml_lines import Key, parse_yaml, read_yaml
 
 Places = dict[Key, str]
 """File and line of every key."""
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Texts `a.b=value` with YAML values, as on the command line, or values by such keys; applied in order."""
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Reads and checks a recipe.
-
-    Args:
-        path: the YAML file.
-        overrides: `a.b=value` with YAML values, applied in order.
-
-    Raises:
-        RecipeError: anything is wrong; the message has the key, and the line of the file.
-    """
-    values, places = read_values(path, overrides, "recipe")
-    return checked(Recipe, values, places, str(path))
-
-
-def read_values(path: Path, overrides: Sequence[str], noun: str) -> tuple[dict[str, Any], Places]:
+def read_values(path: Path, overrides: Overrides, noun: str) -> tuple[dict[str, Any], Places]:
     """The values of a YAML file after overrides, and where each of them stands.
 
     Args:
         path: the file.
-        overrides: `a.b=value` with YAML values, applied in order.
+        overrides: what to change.
         noun: what the file is, for messages.
 
     Raises:
@@ -45,10 +31,18 @@ def read_values(path: Path, overrides: Sequence[str], noun: str) -> tuple[dict[s
     values, lines = read_yaml(path)
     if not isinstance(values, dict):
         raise RecipeError(f"{path}:1: a {noun} is a mapping of keys to values")
-    places = {key: f"{path}:{line}" for key, line in lines.items()}
-    for override in overrides:
-        keys, made = _apply(values, override)
-        replaced = {key for key in places if key[: len(keys)] == keys}
+    return overridden(values, {key: f"{path}:{line}" for key, line in lines.items()}, overrides)
+
+
+def overridden(values: dict[str, Any], places: Places, overrides: Overrides) -> tuple[dict[str, Any], Places]:
+    """Values after overrides, which change them in place, and where each of them stands.
+
+    Raises:
+        RecipeError: an override does not fit.
+    """
+    for override in _overrides(overrides):
+        replaced = {key for key in places if key[: len(override.key)] == override.key}
+        made = _apply(values, override)
         places = {key: place for key, place in places.items() if key not in replaced} | made
     return values, places
 
@@ -71,29 +65,43 @@ def checked(model: type[AnySettings], values: Any, places: Places, source: str) 
         raise RecipeError(_message(model, error, places, source)) from None
 
 
-def dump_recipe(recipe: Recipe) -> str:
-    """The recipe as YAML, defaults included, so that it reads the same when they change."""
-    return yaml.dump(recipe.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+class _Override(NamedTuple):
+    key: tuple[str, ...]
+    value: Any
+    inner: Iterable[Key]
+    """The keys within the value."""
+    label: str
+    """What stands in messages."""
 
 
-def _apply(values: dict[str, Any], override: str) -> tuple[Key, dict[Key, str]]:
-    """Changes `values`; returns the key that was set, and the places that the override made."""
-    name, separator, text = override.partition("=")
-    keys = tuple(name.strip().split("."))
-    if not separator or not all(keys):
-        raise RecipeError(f"--set {override}: expected key=value, for instance seed=7 or target.train.epochs=1")
-    value, lines = parse_yaml(text, f"--set {override}")
-    places = {(*keys, *key): f"--set {override}" for key in [(), *lines]}
+def _overrides(overrides: Overrides) -> Iterator[_Override]:
+    if isinstance(overrides, Mapping):
+        for name, value in overrides.items():
+            yield _Override(tuple(name.split(".")), value, (), f"override {name}")
+        return
+    for text in overrides:
+        name, separator, written = text.partition("=")
+        key, label = tuple(name.strip().split(".")), f"--set {text}"
+        if not separator or not all(key):
+            raise RecipeError(f"{label}: expected key=value, for instance seed=7 or target.train.epochs=1")
+        value, lines = parse_yaml(written, label)
+        yield _Override(key, value, lines, label)
+
+
+def _apply(values: dict[str, Any], override: _Override) -> Places:
+    """Changes `values`; returns the places that the override made."""
+    keys = override.key
+    places = dict.fromkeys([keys, *((*keys, *key) for key in override.inner)], override.label)
     place = values
     for depth, key in enumerate(keys[:-1], start=1):
         if key not in place:
             place[key] = {}
-            places[keys[:depth]] = f"--set {override}"
+            places[keys[:depth]] = override.label
         if not isinstance(place[key], dict):
-            raise RecipeError(f"--set {override}: {key} is not a mapping")
+            raise RecipeError(f"{override.label}: {key} is not a mapping")
         place = place[key]
-    place[keys[-1]] = value
-    return keys, places
+    place[keys[-1]] = override.value
+    return places
 
 
 def _message(model: type[BaseModel], error: ValidationError, places: dict[Key, str], source: str) -> str:

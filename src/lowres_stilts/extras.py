@@ -1,0 +1,37 @@
+"""Which extra installs a library, for the message where it is missing."""
+
+import contextlib
+from collections.abc import Iterator
+
+from lowres_stilts.errors import MissingExtraError
+
+LIBRARIES = {
+    "train": (
+        "accelerate", "adapters", "bitsandbytes", "datasets", "faiss", "huggingface_hub", "langcodes",
+        "matplotlib", "peft", "psutil", "safetensors", "scipy", "seqeval", "torch", "transformers",
+    ),
+    "export": ("onnx", "optimum", "wordfreq"),
+    "serve": ("fastapi", "httptools", "opentelemetry", "orjson", "prometheus_client", "uvicorn"),
+    "study": ("duckdb", "ray", "urielplus"),
+    "starter": ("sentencepiece",),
+}  # fmt: skip
+"""Modules by extra, each under the smallest that has it."""
+
+
+@contextlib.contextmanager
+def naming_extras() -> Iterator[None]:
+    """Says what to install where a library of an extra is missing.
+
+    Raises:
+        MissingExtraError: one is.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        extra = next((name for name, modules in LIBRARIES.items() if library in modules), None)
+        if extra is None:
+            raise
+        raise MissingExtraError(
+            f"{library} is not installed: pip install 'lowres-stilts[{extra}]' brings it"
+        ) from error

@@ -1,0 +1,29 @@
+import copy
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.conftest import ROOT
+from tests.docs.pages import agrees
+
+NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
+
+
+def printed(cell):
+    return "".join(output["text"] for output in cell["outputs"] if output.get("name") == "stdout")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Jupyter's own libraries warn of each other
+def test_the_notebook_runs_and_prints_what_it_shows(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shown = nbformat.read(NOTEBOOK, as_version=4)
+    ran = copy.deepcopy(shown)
+    NotebookClient(
+        ran, timeout=1500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    for before, now in zip(shown.cells, ran.cells, strict=True):
+        if before.cell_type == "code":
+            assert agrees(printed(before), printed(now)), printed(now)
