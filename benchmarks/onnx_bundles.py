@@ -21,7 +21,7 @@ from lowres_stilts.export.trim import choose_pieces, trim_encoder
 from lowres_stilts.export.words import word_counts
 from lowres_stilts.export.write import write_models
 from lowres_stilts.pipeline.material import answers_of, limited
-from lowres_stilts.recipe.schema import DataSettings
+from lowres_stilts.recipe.data import DataSettings
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import TOKENIZER, WEIGHTS
 from lowres_stilts.tasks.load import find_languages, find_task, open_source

@@ -25,6 +25,10 @@ class MissingExtraError(LowresStiltsError):
     """A library is missing that an extra installs."""
 
 
+class PluginError(LowresStiltsError):
+    """An installed plug-in cannot be used."""
+
+
 class DataError(LowresStiltsError):
     """A data file is missing, malformed or does not fit its task."""
 

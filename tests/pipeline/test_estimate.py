@@ -6,11 +6,13 @@ import torch
 from lowres_stilts.encoder.load import load_encoder, read_config
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.modules.network import Network, make_head
-from lowres_stilts.modules.stack import make_stack
 from lowres_stilts.pipeline.estimate import Batch, Thought, batch_of
+from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.phase import Phase, add_module
 from lowres_stilts.pipeline.planner import PlannedPhase
-from lowres_stilts.recipe.schema import ModelSettings, ModuleSettings, TrainSettings
+from lowres_stilts.recipe.model import ModelSettings
+from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.loop import checkpoint_layers
@@ -33,7 +35,7 @@ def _really(folder, model, module, task, batch: Batch, checkpointing):
     """Bytes of the real thing, beside what there was, and of what there was."""
     settings = model.model_dump(exclude={"id", "head"})
     encoder = load_encoder(str(folder), **settings)
-    stack = make_stack(module.kind, encoder)
+    stack = KINDS[module.kind].stack(encoder)
     add_module(Phase("m", (), None, module, TrainSettings(), ()), stack)
     stack.activate(["m"], train="m")
     family = FAMILIES[task.family]

@@ -128,7 +128,7 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
         (
             "  task: s",
             "  transfer: add\n  task: s",
-            ":9: target.transfer: Input should be 'stack', 'continue', 'fuse'",
+            ":9: target.transfer: there is no 'add' here; there are stack, continue, fuse, merge, none",
         ),
         ("tasks: [starter-reply]", "tasks: []", ":7: intermediate.tasks: List should have at least 1 item"),
         ("tasks: [starter-reply]", "tasks: [a, a]", ":6: intermediate: tasks names a task twice"),

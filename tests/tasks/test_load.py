@@ -16,7 +16,7 @@ from lowres_stilts.data.examples import (
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.recipe.schema import CustomTask, DataSettings
+from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.classification import parse_text
 from lowres_stilts.tasks.load import METRIC_OF_FAMILY, custom_task, find_languages, find_task, open_source

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lowres_stilts.recipe.schema import DataSettings
+    from lowres_stilts.recipe.data import DataSettings
 
 WIDTH_OF_FILES = 120
 EXAMPLE = "Example: lowres-stilts evaluate runs/xnli-small --data ../shared/data --languages sw,ur --limit 100"
@@ -68,7 +68,7 @@ def data_settings(source: str, data: Path | None) -> "DataSettings":
     from pydantic import ValidationError
 
     from lowres_stilts.errors import UsageError
-    from lowres_stilts.recipe.schema import DataSettings
+    from lowres_stilts.recipe.data import DataSettings
 
     try:
         return DataSettings.model_validate({"source": source, "dir": data})

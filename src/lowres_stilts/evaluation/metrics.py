@@ -1,7 +1,6 @@
 """Official metrics as sums over examples, so that resampling examples is a matrix product."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from lowres_stilts.evaluation.answers import MLQA, SQUAD, SQUAD_V2
 from lowres_stilts.evaluation.metric import Floats, Metric, mean
 from lowres_stilts.evaluation.ranking import MAP_AT_20, PAIR_F1
 from lowres_stilts.evaluation.spans import SPAN_F1
+from lowres_stilts.plugins import Registry
 
 __all__ = ["METRICS", "Floats", "Metric"]
 
@@ -31,10 +31,12 @@ def _token_table(gold: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any
 ACCURACY = Metric("accuracy", _accuracy_table, mean)
 TOKEN_ACCURACY = Metric("token_accuracy", _token_table, mean)
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
+METRICS: Registry[Metric] = Registry(
+    "metrics",
     {
         metric.name: metric
         for metric in (ACCURACY, TOKEN_ACCURACY, SPAN_F1, SQUAD, SQUAD_V2, MLQA, PAIR_F1, MAP_AT_20)
-    }
+    },
+    Metric,
 )
 """Each says in its file what gold answers and predictions are; for `accuracy`, anything that can be equal."""

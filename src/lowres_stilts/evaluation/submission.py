@@ -69,18 +69,29 @@ def _id(example: Any) -> str:
     return name
 
 
+def _json_lines(examples: Sequence[Any], predictions: Sequence[Any]) -> str:
+    return "".join(f"{json.dumps(prediction, ensure_ascii=False)}\n" for prediction in predictions)
+
+
+def _read_json_lines(text: str, examples: Sequence[Any]) -> list[Any]:
+    found = [json.loads(line) for line in _read_lines(text, examples)]
+    return [tuple(answer) if isinstance(answer, list) else answer for answer in found]
+
+
 _LINES = _Format("tsv", _lines, _read_lines)
 _NUMBERS = _Format("tsv", _lines, _read_numbers)
 _TAGS = _Format("tsv", _tags, _read_tags)
 _JSON = _Format("json", _by_id, _read_by_id)
 _PAIRS = _Format("tsv", _pairs, _read_pairs)
+_OTHERS = _Format("jsonl", _json_lines, _read_json_lines)
+"""Of families that XTREME does not have."""
 
 
 def _format(task: Task) -> _Format:
     if task.family == "retrieval":
         return {"nearest": _LINES, "mine": _PAIRS, "rank": _JSON}[task.search]
     by_family = {"classification": _LINES, "multiple_choice": _NUMBERS, "tagging": _TAGS, "qa": _JSON}
-    return by_family[task.family]
+    return by_family.get(task.family, _OTHERS)
 
 
 def prediction_file(task: Task, split: str, language: str) -> str:

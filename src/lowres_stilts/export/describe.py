@@ -9,7 +9,8 @@ from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.manifest import MANIFEST, Base
 from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
-from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
+from lowres_stilts.recipe.evaluation import RetrievalSettings
+from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.manifest import AdapterPart, BasePart, EmbeddingPart
 from lowres_stilts.sums import sha256_of
 from lowres_stilts.tasks.qa import NULL_METRIC

@@ -13,6 +13,7 @@ from lowres_stilts.hub.manifest import Base, TaskPart
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import Package, open_package
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.runtime.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
 from lowres_stilts.tasks.task import Task
 
@@ -87,6 +88,8 @@ def _items(package: Package) -> list[Item]:
         )
     own_tasks = Recipe.model_validate(manifest.recipe).tasks
     parts = [part for part in manifest.tasks if part.family != "mlm"]
+    if foreign := [part.family for part in parts if part.family not in FAMILIES]:
+        raise ExportError(f"{package.folder}: bundles cannot answer for tasks of the family {foreign[0]}")
     languages = list(manifest.composition.languages) if manifest.composition else []
     found = []
     for part in parts:

@@ -7,7 +7,8 @@ from typing import Any
 from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.names import LANGUAGE, TARGET
-from lowres_stilts.recipe.schema import Recipe, TrainSettings
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
 from lowres_stilts.tasks.load import find_task
 

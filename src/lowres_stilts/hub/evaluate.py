@@ -14,7 +14,8 @@ from lowres_stilts.hub.load import Loaded, load_package
 from lowres_stilts.hub.verify import Package
 from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.pipeline.material import answers_of, limited
-from lowres_stilts.recipe.schema import Recipe, RetrievalSettings
+from lowres_stilts.recipe.evaluation import RetrievalSettings
+from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.load import find_languages, find_task
 from lowres_stilts.tasks.source import Source

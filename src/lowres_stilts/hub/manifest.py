@@ -10,6 +10,7 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.composition import Composition
 from lowres_stilts.hub.parts import Sha256, Size
 from lowres_stilts.parts import Part, read_part
+from lowres_stilts.plugins import one_of
 
 MANIFEST = "stilts.json"
 
@@ -31,7 +32,7 @@ class TaskPart(Part):
     """A task that the package has a head for; of a language adapter, the task that it was trained on."""
 
     name: str
-    family: Literal["classification", "multiple_choice", "tagging", "qa", "mlm"]
+    family: Annotated[str, one_of("families", "classification", "multiple_choice", "tagging", "qa", "mlm")]
     labels: list[str]
     metric: str
     max_length: Annotated[int, Field(gt=0)]

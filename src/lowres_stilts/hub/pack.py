@@ -1,6 +1,7 @@
 """From a finished run to adapter packages."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lowres_stilts.errors import PackageError
@@ -9,6 +10,9 @@ from lowres_stilts.hub.pack_lora import pack_lora
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.names import BASELINE
 from lowres_stilts.storage import write_folder
+
+PACK = MappingProxyType({"lora": pack_lora, "bottleneck": pack_adapters, "language": pack_adapters})
+"""By kind; modules of plug-ins' kinds stay in their run, as no other library could load them."""
 
 
 def pack_run(folder: Path) -> list[Path]:
@@ -22,12 +26,13 @@ def pack_run(folder: Path) -> list[Path]:
     results = run.results()
     if results is None:
         raise PackageError(f"{run.path}: the run is not finished; go on with `run --resume`")
-    return [_pack(run, results, summary) for summary in results["phases"] if summary["phase"] != BASELINE]
+    phases = [summary for summary in results["phases"] if summary["phase"] != BASELINE]
+    return [_pack(run, results, summary) for summary in phases if summary["kind"] in PACK]
 
 
 def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> Path:
     package = run.phase(summary["phase"]) / "package"
     if package.exists():
         return package
-    pack = pack_lora if summary["kind"] == "lora" else pack_adapters
+    pack = PACK[summary["kind"]]
     return write_folder(package, lambda folder: pack(folder, run, results, summary))

@@ -15,18 +15,19 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
-from lowres_stilts.modules.stack import make_stack
 from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.hardware import this_place
+from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.names import BASELINE_FOLDER, SYSTEM_FOLDER
 from lowres_stilts.pipeline.phase import Bench
 from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
-from lowres_stilts.recipe.schema import ModelSettings, Recipe
+from lowres_stilts.recipe.model import ModelSettings
+from lowres_stilts.recipe.schema import Recipe
 
 GB = 10**9
 
@@ -141,7 +142,7 @@ def open_bench(
     recipe: Recipe, encoder: Encoder, folder: RunFolder, display: Display, choices: Mapping[str, Choice]
 ) -> Bench:
     """An empty stack over the encoder, which it changes in place."""
-    stack = make_stack(_kind(recipe), encoder)
+    stack = KINDS[_kind(recipe)].stack(encoder)
     return Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices)
 
 

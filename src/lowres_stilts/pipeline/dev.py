@@ -8,7 +8,7 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.material import TrainingSet
-from lowres_stilts.recipe.schema import TrainSettings
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.features import Features

@@ -7,7 +7,9 @@ from lowres_stilts.encoder.load import DTYPES, load_tokenizer
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.hardware import EFFICIENCY, products_per_second
 from lowres_stilts.pipeline.material import Material, TrainingSet
-from lowres_stilts.recipe.schema import Recipe, TrainSettings
+from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import FAMILIES
 
 SAMPLE = 200
@@ -34,7 +36,8 @@ def training_tokens(recipe: Recipe) -> dict[str, int]:
     if recipe.intermediate is not None and material.intermediate:
         sections["intermediate"] = (list(material.intermediate), recipe.intermediate.train, 1)
     if material.target_set is not None:
-        twice = recipe.evaluate.baseline and recipe.target.transfer not in {"none", "merge"}
+        twice = recipe.evaluate.baseline and recipe.target.transfer != "none"
+        twice = twice and not MODES[recipe.target.transfer].trains_baseline
         sections["target"] = ([material.target_set], recipe.target.train, 2 if twice else 1)
     tokenizer = load_tokenizer(recipe.model.id, revision=recipe.model.revision)
 

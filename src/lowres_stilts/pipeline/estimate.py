@@ -13,10 +13,10 @@ from lowres_stilts.encoder.load import DTYPES, Encoder, attention_of
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.modules.heads import SequenceHead, TokenHead
 from lowres_stilts.modules.network import Head, Network
-from lowres_stilts.modules.stack import Stack, make_stack
 from lowres_stilts.modules.vocabulary import VocabularyHead
+from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.phase import Phase, add_module
-from lowres_stilts.recipe.schema import ModelSettings
+from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.tasks.batches import Batch
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import UNLABELLED
@@ -74,7 +74,7 @@ class Thought:
         self._encoder = Encoder(bare, None, model.id, int(config.pad_token_id), META, dtype, model.id)
         self._phase = planned.phases[-1]
         with META:
-            self._stack: Stack = make_stack(self._phase.settings.kind, self._encoder)
+            self._stack = KINDS[self._phase.settings.kind].stack(self._encoder)
             for phase in planned.phases:
                 add_module(phase, self._stack)
             heads = {task.name: self._new_head(task) for task in planned.tasks}
@@ -157,8 +157,9 @@ def batch_of(task: Task, sequences: int, length: int) -> Batch:
     examples = max(1, sequences // width)
     rows = examples * width
     ids = np.ones((rows, length), np.int64)
-    shapes: dict[str, tuple[int, ...]] = {"tagging": ids.shape, "mlm": ids.shape, "qa": (rows, 2)}
-    labels = np.zeros(shapes.get(task.family, (examples,)), np.int64)
+    by_head: dict[str, tuple[int, ...]] = {"sequence": (examples,), "token": ids.shape, "vocabulary": ids.shape}
+    shape = (rows, 2) if task.family == "qa" else by_head[FAMILIES[task.family].head]
+    labels = np.zeros(shape, np.int64)
     if task.family == "mlm":
         labels[:, round(HIDDEN_SHARE * length) :] = UNLABELLED
     return Batch(np.arange(examples), np.arange(rows), np.full(examples, width), ids, np.ones_like(ids), labels)

@@ -9,8 +9,13 @@ from typing import Any
 
 from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.errors import DataError
+from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import BASELINE, LANGUAGE, TARGET, intermediate_names, target_module
-from lowres_stilts.recipe.schema import DataSettings, IntermediateSettings, ModelSettings, Recipe, TrainSettings
+from lowres_stilts.recipe.model import ModelSettings
+from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.phases import IntermediateSettings
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
 from lowres_stilts.tasks.load import find_task
 from lowres_stilts.tasks.source import FolderSource, HubSource, Source
@@ -36,7 +41,7 @@ def phase_keys(recipe: Recipe) -> dict[str, str]:
         mlm = find_task("mlm", {}, "languages")
         for language in recipe.languages.adapters:
             data = _data(source, mlm, recipe.languages.train, (language,))
-            keys[f"{LANGUAGE}-{language}"] = _key(common, recipe.languages.module.model_dump(), data)
+            keys[f"{LANGUAGE}-{language}"] = _key(common, _module(recipe.languages.module), data)
     ground = [keys[f"{LANGUAGE}-en"]] if recipe.languages is not None else []
     names = intermediate_names(recipe)
     if recipe.intermediate is not None and names:
@@ -76,14 +81,14 @@ def baseline_recipe(recipe: Recipe) -> Recipe:
     """The same without intermediate phase."""
     values = recipe.model_dump(mode="json", exclude={"intermediate"}, exclude_unset=True)
     values["target"]["transfer"] = "none"
-    if recipe.target.transfer == "continue":
+    if MODES[recipe.target.transfer].continues:
         values["target"]["module"] = target_module(recipe).model_dump(mode="json", exclude_unset=True)
     return Recipe.model_validate(values)
 
 
 def lenient_source(recipe: Recipe) -> Source:
     """The recipe's source, whether its folder is there or not."""
-    settings: DataSettings = recipe.data
+    settings = recipe.data
     if settings.source == "hub":
         return HubSource(settings.revisions, settings.streaming)
     folder = starter_data_dir() if settings.source == "starter" else settings.dir or Path()
@@ -96,13 +101,14 @@ def _target_keys(
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":
         return {}
-    own = (target_module(recipe).model_dump(), _data(source, target, recipe.target.train, (target.english,)))
+    own = (_module(target_module(recipe)), _data(source, target, recipe.target.train, (target.english,)))
     mode = recipe.target.transfer
     alone = _key(common, ground, *own)
     if mode == "none":
         return {TARGET: alone}
-    how = {"fuse": recipe.target.fuse, "merge": recipe.target.merge}.get(mode)
-    stacked = _key(common, ground, *own, mode, list(below), how.model_dump() if how else None)
+    settings = {"fuse": recipe.target.fuse, "merge": recipe.target.merge}.get(mode)
+    how = settings.model_dump() if settings else recipe.target.options or None
+    stacked = _key(common, ground, *own, mode, list(below), how)
     return {BASELINE: alone, TARGET: stacked}
 
 
@@ -118,7 +124,12 @@ def _intermediate(settings: IntermediateSettings, tasks: Sequence[Task], source:
         for task in tasks
     ]
     mix = settings.mix.model_dump() if len(tasks) > 1 or settings.mix.cap else None
-    return [settings.module.model_dump(), data, mix]
+    return [_module(settings.module), data, mix]
+
+
+def _module(settings: ModuleSettings) -> dict[str, Any]:
+    """Without the options of plug-ins where there are none: keys are older than those."""
+    return settings.model_dump(exclude=set() if settings.options else {"options"})
 
 
 def _common(recipe: Recipe) -> Any:

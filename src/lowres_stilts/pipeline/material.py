@@ -8,7 +8,10 @@ import numpy as np
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
-from lowres_stilts.recipe.schema import IntermediateSettings, Recipe, TrainSettings
+from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.recipe.phases import IntermediateSettings
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import DECODERS, FAMILIES
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from lowres_stilts.tasks.mix import examples_per_epoch
@@ -133,7 +136,7 @@ def _check_target(recipe: Recipe, target: Task) -> None:
     for key in ("module", "train"):
         if key in recipe.target.model_fields_set:
             raise RecipeError(f"target.{key}: {target.name} is retrieval, which is not trained; remove this key")
-    if recipe.target.transfer in {"continue", "fuse", "merge"}:
+    if not MODES[recipe.target.transfer].for_retrieval:
         raise RecipeError(
             f"target.transfer: {recipe.target.transfer} wants a target that is trained, which retrieval is not; "
             "use stack"
@@ -141,7 +144,8 @@ def _check_target(recipe: Recipe, target: Task) -> None:
 
 
 def _check_kinds(recipe: Recipe) -> None:
-    if recipe.intermediate is None or recipe.target.transfer in {"continue", "none"}:
+    mode = recipe.target.transfer
+    if recipe.intermediate is None or mode == "none" or MODES[mode].continues:
         return
     below, own = recipe.intermediate.module.kind, recipe.target.module.kind
     if below != own:

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.dev import dev_set
 from lowres_stilts.pipeline.phase import Bench, Phase
-from lowres_stilts.recipe.schema import MergeSettings
+from lowres_stilts.recipe.phases import MergeSettings
 from lowres_stilts.storage import write_folder
 
 

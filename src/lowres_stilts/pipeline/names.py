@@ -2,7 +2,9 @@
 
 import re
 
-from lowres_stilts.recipe.schema import ModuleSettings, Recipe
+from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.schema import Recipe
 
 INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baseline"
 """Several intermediate modules have a number and their task's name behind."""
@@ -15,7 +17,7 @@ def intermediate_names(recipe: Recipe) -> list[str]:
     """Of the intermediate phases: one for all tasks, or one for each where their modules are fused or merged."""
     if recipe.intermediate is None or recipe.target.transfer == "none":
         return []
-    if recipe.target.transfer not in {"fuse", "merge"}:
+    if not MODES[recipe.target.transfer].apart:
         return [INTERMEDIATE]
     return [
         f"{INTERMEDIATE}-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', task).strip('-')}"
@@ -24,7 +26,7 @@ def intermediate_names(recipe: Recipe) -> list[str]:
 
 
 def target_module(recipe: Recipe) -> ModuleSettings:
-    """What the target phase trains; `continue` trains the intermediate module on."""
-    if recipe.target.transfer == "continue" and recipe.intermediate is not None:
+    """What the target phase trains, which may be the intermediate module."""
+    if MODES[recipe.target.transfer].continues and recipe.intermediate is not None:
         return recipe.intermediate.module
     return recipe.target.module

@@ -16,14 +16,16 @@ from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import HeadLayout
-from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.modules.network import Head, Network, make_head
 from lowres_stilts.modules.stack import Stack
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.material import TrainingSet
-from lowres_stilts.recipe.schema import FuseSettings, ModuleSettings, TrainSettings
+from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.phases import FuseSettings
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
 from lowres_stilts.tasks.families import FAMILIES
@@ -110,35 +112,8 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
 
 def add_module(phase: Phase, stack: Stack) -> None:
     """Adds the module of a phase to a stack."""
-    settings = phase.settings
-    if isinstance(stack, ModuleStack):
-        stack.add_lora(
-            phase.name,
-            rank=settings.rank,
-            alpha=settings.alpha,
-            targets=settings.targets,
-            dropout=settings.dropout,
-            rslora=settings.rslora,
-            dora=settings.dora,
-            init=settings.init,
-            layers=settings.chosen_layers,
-        )
-        if phase.fuse is not None:
-            stack.fuse(phase.name, phase.below)
-    elif settings.kind == "language":
-        stack.add_language(
-            phase.name, reduction=settings.reduction, dropout=settings.dropout, layers=settings.chosen_layers
-        )
-    elif phase.fuse is not None:
-        stack.add_fusion(phase.name, phase.below)
-    else:
-        stack.add_bottleneck(
-            phase.name,
-            kind=settings.adapter,
-            reduction=settings.reduction,
-            dropout=settings.dropout,
-            layers=settings.chosen_layers,
-        )
+    fused = None if phase.fuse is None else phase.below
+    KINDS[phase.settings.kind].add(stack, phase.name, phase.settings, fused)
 
 
 def _head(each: TrainingSet, bench: Bench) -> Head:

@@ -9,9 +9,12 @@ from transformers import PretrainedConfig
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.estimate import CHOICES, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
-from lowres_stilts.pipeline.names import INTERMEDIATE, LANGUAGE, TARGET
+from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.pipeline.names import LANGUAGE, TARGET, intermediate_names, target_module
 from lowres_stilts.pipeline.phase import Phase
-from lowres_stilts.recipe.schema import ModuleSettings, Recipe, TrainSettings
+from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.load import find_task
 
 SMALLEST_PART = 1024
@@ -28,17 +31,14 @@ def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     mode, first = recipe.target.transfer, recipe.intermediate
     if first is not None and mode != "none":
         tasks = tuple(find_task(name, recipe.tasks, "intermediate.tasks") for name in first.tasks)
-        apart = mode in {"fuse", "merge"}
-        names = [f"{INTERMEDIATE}-{number}" for number in range(1, 1 + len(tasks))] if apart else [INTERMEDIATE]
-        phases = tuple(_phase(name, first.module, first.train) for name in names)
+        phases = tuple(_phase(name, first.module, first.train) for name in intermediate_names(recipe))
         yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
         below = (*ground, *phases)
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":
         return
-    module = first.module if mode == "continue" and first is not None else recipe.target.module
-    stood_on = ground if mode in {"continue", "merge"} else below
-    own = _phase(TARGET, module, recipe.target.train, tuple(phase.name for phase in stood_on))
+    stood_on = ground if MODES[mode].stands_apart else below
+    own = _phase(TARGET, target_module(recipe), recipe.target.train, tuple(phase.name for phase in stood_on))
     if mode == "fuse":
         own = replace(own, fuse=recipe.target.fuse)
     yield PlannedPhase("target", (*stood_on, own), (target,))

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.merge import run_merge
+from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import (
     BASELINE,
-    INTERMEDIATE,
     LANGUAGE,
     TARGET,
     intermediate_names,
     target_module,
 )
 from lowres_stilts.pipeline.phase import Bench, Phase, run_phase
+from lowres_stilts.recipe.phases import FuseSettings
 from lowres_stilts.recipe.schema import Recipe
 
 
@@ -27,6 +29,39 @@ class Trained:
     """None where the target is not trained: retrieval compares hidden states."""
     active: tuple[str, ...]
     """Modules from the bottom up."""
+
+
+@dataclass(frozen=True)
+class TargetWork:
+    """What a transfer mode works with."""
+
+    recipe: Recipe
+    data: TrainingSet
+    bench: Bench
+    ground: tuple[str, ...]
+    """The English language adapter, where there is one."""
+    below: tuple[str, ...]
+    """The intermediate modules, which are in the stack."""
+    summaries: list[dict[str, Any]]
+    """What each phase cost."""
+
+    def phase(
+        self, *, below: tuple[str, ...], start_from: Path | None = None, fuse: FuseSettings | None = None
+    ) -> Phase:
+        """The target phase, as the recipe describes it, on top of these modules."""
+        train = self.recipe.target.train
+        return Phase(TARGET, below, start_from, target_module(self.recipe), train, (self.data,), fuse)
+
+    def run(self, phase: Phase) -> Trained:
+        """Trains a phase, or loads it where it is done.
+
+        Raises:
+            TrainingError: training fails.
+            RunError: something cannot be written.
+        """
+        network, summary = run_phase(phase, self.bench)
+        self.summaries.append(summary)
+        return Trained(network, phase.active)
 
 
 def train_system(recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]]) -> Trained:
@@ -50,31 +85,42 @@ def train_target(
         TrainingError: training fails.
         RunError: something cannot be written.
     """
-    mode, ground = recipe.target.transfer, _ground(recipe)
-    below = (*ground, *intermediate_names(recipe))
+    ground, below = _ground(recipe), tuple(intermediate_names(recipe))
     if data is None:
-        return Trained(None, below)
-    if mode == "merge":
-        return _merged(recipe, data, bench, below[len(ground) :], summaries)
-    start_from = bench.folder.phase(INTERMEDIATE) / "module" if mode == "continue" else None
-    phase = Phase(
-        TARGET,
-        below=ground if mode == "continue" else below,
-        start_from=start_from,
-        settings=target_module(recipe),
-        train=recipe.target.train,
-        data=(data,),
-        fuse=recipe.target.fuse if mode == "fuse" else None,
-    )
-    network, summary = run_phase(phase, bench)
-    summaries.append(summary)
-    return Trained(network, phase.active)
+        return Trained(None, (*ground, *below))
+    work = TargetWork(recipe, data, bench, ground, below, summaries)
+    return MODES[recipe.target.transfer].train(work)
+
+
+def stack_target(work: TargetWork) -> Trained:
+    """A new module over all that are there."""
+    return work.run(work.phase(below=(*work.ground, *work.below)))
+
+
+def continue_target(work: TargetWork) -> Trained:
+    """The intermediate module, trained on."""
+    start = work.bench.folder.phase(work.below[0]) / "module"
+    return work.run(work.phase(below=work.ground, start_from=start))
+
+
+def fuse_target(work: TargetWork) -> Trained:
+    """A new module, and weights for those of the intermediate tasks."""
+    return work.run(work.phase(below=(*work.ground, *work.below), fuse=work.recipe.target.fuse))
+
+
+def merge_target(work: TargetWork) -> Trained:
+    """The target alone, and then all modules as one."""
+    alone = _alone(work.recipe, work.data)
+    network, summary = run_phase(alone, work.bench)
+    merged = run_merge(TARGET, alone, work.below, work.recipe.target.merge, work.bench, network)
+    work.summaries.extend((summary, merged))
+    return Trained(network, (*alone.below, TARGET))
 
 
 def train_baseline(
     recipe: Recipe, material: Material, bench: Bench, summaries: list[dict[str, Any]], system: Trained
 ) -> Trained:
-    """The target phase alone, or the bare encoder for retrieval; where modules are merged, it is trained already.
+    """The target phase alone, or the bare encoder for retrieval; some modes train it on their way.
 
     Raises:
         TrainingError: training fails.
@@ -82,7 +128,7 @@ def train_baseline(
     """
     if material.target_set is None:
         return Trained(None, _ground(recipe))
-    if recipe.target.transfer == "merge":
+    if MODES[recipe.target.transfer].trains_baseline:
         return Trained(system.network, (*_ground(recipe), BASELINE))
     network, summary = run_phase(_alone(recipe, material.target_set), bench)
     summaries.append(summary)
@@ -149,13 +195,3 @@ def _ground(recipe: Recipe) -> tuple[str, ...]:
 
 def _alone(recipe: Recipe, data: TrainingSet) -> Phase:
     return Phase(BASELINE, _ground(recipe), None, target_module(recipe), recipe.target.train, (data,))
-
-
-def _merged(
-    recipe: Recipe, data: TrainingSet, bench: Bench, below: Sequence[str], summaries: list[dict[str, Any]]
-) -> Trained:
-    alone = _alone(recipe, data)
-    network, summary = run_phase(alone, bench)
-    summaries.append(summary)
-    summaries.append(run_merge(TARGET, alone, below, recipe.target.merge, bench, network))
-    return Trained(network, (*alone.below, TARGET))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lowres_stilts.pipeline.identity import arm_key, baseline_recipe, phase_keys
+from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import BASELINE, LANGUAGE, TARGET
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.load import Setting
@@ -68,7 +69,9 @@ def make_plan(recipes: Mapping[Setting, Recipe]) -> Plan:
             system = alone
         else:
             title = f"{setting.target} after {setting.intermediate}, {_where(setting)}"
-            system = _arm(steps, recipe, title, alone=alone if recipe.target.transfer == "merge" else None)
+            system = _arm(
+                steps, recipe, title, alone=alone if MODES[recipe.target.transfer].trains_baseline else None
+            )
         cells.append(Cell(setting, system, alone))
     ordered = sorted(steps.values(), key=lambda step: step.phase is None)  # others wait for phases
     return Plan(tuple(cells), {step.key: step for step in ordered})

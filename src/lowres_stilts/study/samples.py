@@ -46,7 +46,7 @@ def _shown(example: Any, answer: Any) -> dict[str, str]:
     if isinstance(example, Question):
         gold = example.answers[0].text if example.answers else ""
         return {"text": f"{example.question} / {_around(example)}", "gold": gold, "predicted": str(answer or "")}
-    raise TypeError(f"no text of {type(example).__name__}")
+    return {"text": str(example), "gold": "", "predicted": str(answer)}  # of a plug-in's family
 
 
 def _retrieved(query: Query, answer: Any, texts: dict[str, str]) -> dict[str, str]:

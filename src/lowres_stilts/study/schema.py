@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lowres_stilts.recipe.schema import Positive, Settings
+from lowres_stilts.recipe.settings import Positive, Settings
 
 Changes = dict[str, Any]
 """Keys of a recipe and what they become."""

@@ -17,7 +17,8 @@ from lowres_stilts.display import Display
 from lowres_stilts.errors import DataError, LowresStiltsError
 from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
-from lowres_stilts.recipe.schema import ModelSettings, Recipe
+from lowres_stilts.recipe.model import ModelSettings
+from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import storage_errors, write_folder
 from lowres_stilts.study.folder import StudyFolder
 from lowres_stilts.study.samples import samples_of

@@ -1,13 +1,13 @@
 """The families: how the examples of a task become features, and scores become predictions."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from lowres_stilts.plugins import Registry
 from lowres_stilts.tasks import classification, masked, multiple_choice, qa, tagging
 from lowres_stilts.tasks.features import Features
 from lowres_stilts.tasks.task import FamilyName, Task
@@ -56,6 +56,6 @@ _DECODERS: dict[FamilyName, Decoder] = {
     "tagging": tagging.Tagging(),
     "qa": qa.QuestionAnswering(),
 }
-DECODERS: Mapping[FamilyName, Decoder] = MappingProxyType(_DECODERS)
-FAMILIES: Mapping[FamilyName, Family] = MappingProxyType({**_DECODERS, "mlm": masked.MaskedLanguageModel()})
-"""Families with a head. Retrieval has none: it compares embeddings."""
+DECODERS: Registry[Decoder] = Registry("families", _DECODERS)
+FAMILIES: Registry[Family] = Registry("families", {**_DECODERS, "mlm": masked.MaskedLanguageModel()})
+"""Families with a head. Retrieval has none: it compares embeddings. Those of plug-ins are decoders."""

@@ -9,7 +9,7 @@ from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
-from lowres_stilts.recipe.schema import CustomTask, DataSettings
+from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.choices import parse_plain
 from lowres_stilts.tasks.classification import parse_text

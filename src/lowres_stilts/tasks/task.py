@@ -11,7 +11,8 @@ from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import Record
 
 Split = Literal["train", "dev", "test"]
-FamilyName = Literal["classification", "multiple_choice", "tagging", "qa", "retrieval", "mlm"]
+FamilyName = str
+"""`retrieval`, or a key of `lowres_stilts.tasks.families.FAMILIES`."""
 Search = Literal["nearest", "mine", "rank"]
 Reader = Callable[[Path], Iterator[Record]]
 """Reads a file strictly; raises `DataError` with file and line."""

@@ -1,0 +1,26 @@
+"""The encoder."""
+
+from typing import Literal
+
+from lowres_stilts.recipe.settings import Settings
+
+
+class ModelSettings(Settings):
+    """The frozen encoder."""
+
+    id: str
+    """A Hugging Face id, a local folder, or `starter:multilingual-minilm`."""
+    revision: str | None = None
+    """A branch, tag or commit of the Hub repository."""
+    quantize: Literal["none", "int8", "nf4"] = "nf4"
+    """How bitsandbytes stores the linear layers: NF4 with double quantization, LLM.int8, or not at all."""
+    embeddings: Literal["none", "int8", "nf4"] = "int8"
+    """How the word embeddings, most of a multilingual encoder's weights, are stored."""
+    offload_embeddings: bool = False
+    """Keep the word embeddings in the CPU's memory and send each batch's vectors to the GPU."""
+    compute: Literal["float32", "bf16"] = "bf16"
+    """The type of activations and of the weights that are not quantized."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to run; `auto` takes CUDA where there is one."""
+    head: Literal["library", "mean"] = "library"
+    """`library`: what the Auto class has (dense, tanh, projection on `<s>`). `mean`: mean pooling, one layer."""
