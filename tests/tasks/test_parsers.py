@@ -8,10 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.data.conll import (
-    conll_columns,
     read_any_conll,
     read_conll,
-    read_conllu,
     without_language_prefix,
 )
 from lowres_stilts.data.examples import ChoiceExample, Pool, Query, Question, TaggedSentence, TextExample
@@ -65,8 +63,6 @@ READERS = {
     "read_jsonl": (read_jsonl, "x.jsonl", Record),
     "read_conll": (read_conll, "x.conll", Record),
     "read_any_conll": (read_any_conll, "x.conll", Record),
-    "read_conllu": (read_conllu, "x.conllu", Record),
-    "conll_columns": (conll_columns(columns=2, token=0, tag=1), "x.tsv", Record),
     "prefixed conll": (without_language_prefix(read_conll, ("x", "a")), "x.conll", Record),
     "text lines": (task("mlm", read_text_lines, parse_plain_text).read, "x.txt", TextExample),
     "texts jsonl": (task("mlm", read_text_lines, parse_plain_text).read, "x.jsonl", TextExample),

@@ -54,7 +54,6 @@ class AdapterStack:
         self._device = encoder.device
         self._sizes: dict[str, int] = {}
         self._fused: dict[str, tuple[str, ...]] = {}
-        self._active: tuple[tuple[str, ...], str | None] = ((), None)
         give_adapters(encoder.model)
 
     @property
@@ -164,7 +163,6 @@ class AdapterStack:
         blocks = [Fuse(*self._fused[name], name=name) if name in self._fused else name for name in names]
         self._model.set_active_adapters(Stack(*blocks) if blocks else None)
         self._model.requires_grad_(requires_grad=False)
-        self._active = (tuple(names), train)
         if train is None:
             return
         if train not in names:
@@ -176,17 +174,6 @@ class AdapterStack:
             raise TrainingError(
                 f"module {train} should train {self._sizes[train]} parameters, but {learning} would be trained"
             )
-
-    def swap(self, old: str, new: str) -> None:
-        """Puts another module in the place of an active one, such as another language under a task.
-
-        Raises:
-            TrainingError: the old one is not active, or the new one not there.
-        """
-        names, train = self._active
-        if old not in names:
-            raise TrainingError(f"there is no active module {old} to swap")
-        self.activate([new if name == old else name for name in names], train=None if train == old else train)
 
     def invert(self, states: Tensor) -> Tensor:
         """Takes hidden states back through the coupling of the active language adapter, if there is one.

@@ -75,26 +75,9 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
         baseline = evaluate_arm(
             recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone)
         )
-    metric = METRICS[material.target.metric]
-    scores = transfer_results(
-        material.target.name, metric, system, baseline, samples=recipe.evaluate.bootstrap, seed=recipe.seed
-    )
     results = {
-        "model": recipe.model.model_dump(mode="json")
-        | {
-            "weights_bytes": stored,
-            "weights_sha256": weights_sha256(encoder.path, encoder.revision),
-            "base_id": encoder.base_id,
-            "model_type": encoder.model.config.model_type,
-        },
-        "recipe": recipe.model_dump(mode="json"),
-        **scores,
-        "evaluation": {
-            "split": recipe.evaluate.split,
-            "limit": recipe.evaluate.limit,
-            "language_adapters": sorted(material.languages),
-            "without_answers": [language for language in material.test if language not in material.gold],
-        },
+        **_described(recipe, encoder, stored),
+        **_scored(recipe, material, system, baseline),
         **({"sweep": swept} if swept else {}),
         "data_revisions": dict(material.revisions),
         "phases": summaries,
@@ -108,6 +91,32 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     }
     folder.finish(results)
     return results
+
+
+def _described(recipe: Recipe, encoder: Encoder, stored: int) -> dict[str, Any]:
+    """What was run."""
+    model = recipe.model.model_dump(mode="json") | {
+        "weights_bytes": stored,
+        "weights_sha256": weights_sha256(encoder.path, encoder.revision),
+        "base_id": encoder.base_id,
+        "model_type": encoder.model.config.model_type,
+    }
+    return {"model": model, "recipe": recipe.model_dump(mode="json")}
+
+
+def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | None) -> dict[str, Any]:
+    """What it scores, and on what."""
+    settings, metric = recipe.evaluate, METRICS[material.target.metric]
+    scores = transfer_results(
+        material.target.name, metric, system, baseline, samples=settings.bootstrap, seed=recipe.seed
+    )
+    evaluation = {
+        "split": settings.split,
+        "limit": settings.limit,
+        "language_adapters": sorted(material.languages),
+        "without_answers": [language for language in material.test if language not in material.gold],
+    }
+    return {**scores, "evaluation": evaluation}
 
 
 def fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Choice]:

@@ -1,7 +1,7 @@
 """One phase of a run: trained, or taken up again, or loaded since it is done."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from lowres_stilts.display import Display
+from lowres_stilts.display import Advance, Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import HeadLayout
@@ -136,8 +136,6 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
-    choice = bench.choices.get(phase.section)
-
     def scores() -> dict[str, float]:
         return {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
 
@@ -147,7 +145,26 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
             bench.folder.log("dev scores", phase=phase.name, scores={k: round(v, 3) for k, v in found.items()})
         return fmean(found.values())
 
-    schedule = Schedule(
+    schedule = _schedule(settings, bench.choices.get(phase.section))
+    with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
+        progress = train(
+            network,
+            encoder,
+            _groups(phase, bench),
+            jobs,
+            schedule,
+            dev_score=dev_score,
+            checkpoint=checkpoint,
+            seed=bench.seed,
+            report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once),
+        )
+    only = progress.best_score if len(jobs) == 1 else None
+    return progress, scores() if only is None else dict.fromkeys(jobs, only)
+
+
+def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
+    """The recipe's, computed as the planner chose."""
+    return Schedule(
         epochs=settings.epochs,
         head_lr=settings.head_lr or settings.lr,
         tokens_per_batch=settings.tokens_per_batch,
@@ -163,37 +180,24 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
         eight_bit=settings.optimizer == "adamw8bit",
         reuse_lower_layers=settings.reuse_lower_layers,
     )
-    told = [schedule.tokens_at_once]
-    with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
 
-        def report(now: Report) -> None:
-            advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
-            if now.tokens_at_once != told[-1]:
-                told.append(now.tokens_at_once)
-                bench.folder.log("out of memory", phase=phase.name, tokens_at_once=now.tokens_at_once)
-            if now.dev_score is not None:
-                bench.folder.log(
-                    "dev",
-                    phase=phase.name,
-                    update=now.update,
-                    loss=round(now.loss, 5),
-                    score=round(now.dev_score, 3),
-                )
 
-        progress = train(
-            network,
-            encoder,
-            _groups(phase, bench),
-            jobs,
-            schedule,
-            dev_score=dev_score,
-            checkpoint=checkpoint,
-            seed=bench.seed,
-            report=report,
-        )
+def _reporter(
+    phase: str, folder: RunFolder, advance: Advance, tokens_at_once: int | None
+) -> Callable[[Report], None]:
+    """Shows every update; logs dev scores, and smaller parts of batches where memory ran out."""
+    told = [tokens_at_once]
 
-    only = progress.best_score if len(jobs) == 1 else None
-    return progress, scores() if only is None else dict.fromkeys(jobs, only)
+    def report(now: Report) -> None:
+        advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
+        if now.tokens_at_once != told[-1]:
+            told.append(now.tokens_at_once)
+            folder.log("out of memory", phase=phase, tokens_at_once=now.tokens_at_once)
+        if now.dev_score is not None:
+            score = {"loss": round(now.loss, 5), "score": round(now.dev_score, 3)}
+            folder.log("dev", phase=phase, update=now.update, **score)
+
+    return report
 
 
 def _job(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> Job:

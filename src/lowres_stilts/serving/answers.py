@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowres_stilts.runtime import Answer, Choice, Label, Tagged
+from lowres_stilts.runtime import Answer, Choice, Tagged
 from lowres_stilts.runtime.families import softmax
 
 Words = Sequence[tuple[int, int]]
@@ -18,12 +18,6 @@ def labels(names: Sequence[str], scores: NDArray[np.float32], *, raw: bool) -> l
     values = (scores if raw else softmax(scores)).tolist()
     order = sorted(range(len(names)), key=lambda number: -values[number])
     return [{"label": names[number], "score": values[number]} for number in order]
-
-
-def first_labels(label: Label, count: int) -> list[dict[str, Any]]:
-    """The most likely labels."""
-    best = sorted(label.scores.items(), key=lambda item: -item[1])[:count]
-    return [{"label": name, "score": score} for name, score in best]
 
 
 def word_tags(text: str, words: Words, tagged: Tagged, ignored: Collection[str]) -> list[dict[str, Any]]:
