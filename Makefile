@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/lowres-stilts
 
-.PHONY: quickstart test test-all lint docs bench clean
+.PHONY: quickstart test test-all lint docs bench dist matrix licences sbom audit mutants long clean
 
 quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing downloaded from a hub
 	$(RUN) run configs/quickstart.yaml -o runs/quickstart --resume
@@ -14,12 +14,38 @@ test: $(VENV)/.dev  ## the fast suite
 test-all: $(VENV)/.dev  ## everything, the small recipes of every task included
 	$(VENV)/bin/pytest
 
-lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies
+lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies, unused code
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/deptry src
+	$(VENV)/bin/vulture
+
+long: $(VENV)/bin/python  ## functions of more than 40 lines, files of more than 300
+	$(VENV)/bin/python scripts/long_code.py
+
+dist: $(VENV)/.release  ## sdist and wheel in dist/, as PyPI wants them
+	rm -rf dist
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/twine check --strict dist/*
+
+matrix: $(VENV)/.release  ## every extra by itself, at its lowest and its newest versions
+	$(VENV)/bin/nox --sessions dist extras
+
+licences: $(VENV)/.dev  ## docs/licences.md anew
+	$(VENV)/bin/python scripts/licences.py
+
+sbom: $(VENV)/.release  ## what is installed here, as CycloneDX, in dist/sbom.json
+	mkdir -p dist
+	$(VENV)/bin/cyclonedx-py environment $(VENV)/bin/python --pyproject pyproject.toml --of JSON -o dist/sbom.json
+
+audit: $(VENV)/.release  ## known vulnerabilities of what is installed here; asks PyPI, so it needs the network
+	$(VENV)/bin/pip-audit --skip-editable
+
+mutants: $(VENV)/.release  ## mutation testing of tasks, evaluation, hub and recipe: hours; ONLY='*mix*' picks some
+	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ONLY)
+	$(VENV)/bin/mutmut results
 
 docs: $(VENV)/.dev  ## the site, into build/site; links are checked
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet && echo built: build/site/index.html
@@ -45,5 +71,9 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.starter
 
+$(VENV)/.release: $(VENV)/.dev pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --editable '.[release]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .nox build dist mutants .mypy_cache .pytest_cache .ruff_cache

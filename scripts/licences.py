@@ -1,7 +1,7 @@
 """Writes docs/licences.md: the licences of all that `lowres-stilts[all]` installs here.
 
-    python scripts/licences.py            # in an environment with all extras
-    python scripts/licences.py --check    # exit code 1 where the page is not up to date
+python scripts/licences.py            # in an environment with all extras
+python scripts/licences.py --check    # exit code 1 where the page is not up to date
 """
 
 import re
@@ -18,12 +18,12 @@ EXTRAS = ("", "train", "export", "serve", "study", "starter")
 INTRODUCTION = """# Licences of what is installed
 
 lowres-stilts is under the Apache License 2.0. These are the packages that its core and its extras bring, their own
-dependencies included, with the licence that each declares in its metadata; `python scripts/licences.py` writes this
-page. Listed under the first extra that needs it, in the order core, train, export, serve, study, starter.
+dependencies included, with the licence that each declares in its metadata; `python scripts/licences.py` writes
+this page. Each is listed under the first that needs it of core, train, export, serve, study and starter.
 
-Not listed: NVIDIA's CUDA libraries, which torch for GPUs brings under NVIDIA's own licence, and what an environment
-marker leaves out on Linux with Python {python}. Models and data sets have licences of their own: `lowres-stilts tasks
---json` names those of tasks, and every adapter's card those of what it was trained on.
+Not listed: NVIDIA's CUDA libraries, which torch for GPUs brings under NVIDIA's licence, and what an environment
+marker leaves out on Linux with Python {python}. Models and data sets have licences of their own:
+`lowres-stilts tasks --json` names those of tasks, and every adapter's card those of what it was trained on.
 
 | package | licence | needed by |
 |---|---|---|

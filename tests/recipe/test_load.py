@@ -393,6 +393,20 @@ def test_a_wrong_override_is_named(override, message, write):
     assert refusal(write(GOOD), [override]).startswith(f"--set {override}: {message}")
 
 
+def test_a_wrong_value_of_a_section_that_an_override_made_is_named(write):
+    message = refusal(write(GOOD), ["evaluate.retrieval.layer=deep"])
+    assert message == (
+        "--set evaluate.retrieval.layer=deep: evaluate.retrieval.layer: Input should be a valid integer, "
+        "unable to parse string as an integer, found 'deep'"
+    )
+
+
+def test_a_missing_key_of_a_section_that_an_override_made_names_the_override(write):
+    assert refusal(write(GOOD), ["tasks.mine.pair=true"]).startswith(
+        "--set tasks.mine.pair=true: tasks.mine.family: missing key"
+    )
+
+
 @pytest.mark.parametrize("value", ["[1", "{a: 1, a: 2}", "'x"])
 def test_an_override_that_is_no_yaml_is_named(value, write):
     assert refusal(write(GOOD), [f"seed={value}"]).startswith(f"--set seed={value}:1: ")
