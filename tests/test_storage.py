@@ -8,6 +8,7 @@ import pytest
 
 from lowres_stilts.errors import RunError
 from lowres_stilts.storage import (
+    _system_caches,
     cache_dir,
     locked,
     remove_leftovers,
@@ -225,3 +226,18 @@ def test_cache_dir_follows_the_environment(variables, expected, monkeypatch):
         monkeypatch.setenv(name, value)
     assert os.environ["HOME"] == "/h"
     assert cache_dir() == expected
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [("linux", "home/.cache"), ("darwin", "home/Library/Caches"), ("win32", "home/AppData/Local")],
+)
+def test_caches_lie_where_the_system_keeps_them(platform, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    assert _system_caches(platform) == tmp_path / expected
+
+
+def test_windows_may_say_where_caches_lie(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert _system_caches("win32") == tmp_path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lowres_stilts.display import Display
 from lowres_stilts.errors import UsageError
 from lowres_stilts.extras import naming_extras
+from lowres_stilts.libraries import quiet_libraries
 from lowres_stilts.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Run:
             UsageError: the folder exists, or there is no such preset.
             ExportError: a graph differs from torch; nothing is written.
         """
+        quiet_libraries()
         with naming_extras():
             from lowres_stilts.export.bundle import export_bundle  # noqa: PLC0415
             from lowres_stilts.export.presets import PRESETS  # noqa: PLC0415
@@ -160,6 +162,7 @@ def run(
     """
     loaded = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     place = Path("runs") / loaded.name if folder is None else Path(folder)
+    quiet_libraries()
     with naming_extras():
         from lowres_stilts import pipeline  # noqa: PLC0415
 

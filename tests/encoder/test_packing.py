@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.encoder.packing import attend, layout_of
-from lowres_stilts.modules.stack import make_stack
+from lowres_stilts.modules.bottleneck import AdapterStack
+from lowres_stilts.modules.lora import ModuleStack
 from tests.models import write_tiny_model
 from tests.modules.states import randomize
 
@@ -30,10 +31,12 @@ def _unpacked(model):
 
 def _stack(folder, kind):
     encoder = load_encoder(str(folder), quantize="none", embeddings="none", compute="float32", device="cpu")
-    stack = make_stack(kind, encoder)
+    stack: ModuleStack | AdapterStack
     if kind == "lora":
+        stack = ModuleStack(encoder)
         stack.add_lora("m", rank=4, alpha=8, targets="all-linear")
     else:
+        stack = AdapterStack(encoder)
         stack.add_bottleneck("m", kind=kind, reduction=4)
     randomize(stack, "m", 5)
     stack.activate(["m"], train="m")

@@ -49,6 +49,12 @@ def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="libra
     return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
 
 
+def without_padding(scores, mask):
+    """Scores or states with zeros for padding, where what is computed means nothing."""
+    by_token = scores.ndim == 3 and scores.shape[:2] == mask.shape
+    return scores.masked_fill(mask.unsqueeze(-1) == 0, 0) if by_token else scores
+
+
 def own_scores(recipe, folder, *, ids=IDS, mask=MASK, language="en", quantize="none"):
     """Scores of the stored weights by our own code, or hidden states where there is no head."""
     package = open_package(folder)
@@ -60,9 +66,9 @@ def own_scores(recipe, folder, *, ids=IDS, mask=MASK, language="en", quantize="n
     stack.activate(composition.active(language))
     with torch.no_grad():
         if not package.heads:
-            return stack.model(input_ids=ids, attention_mask=mask).last_hidden_state
+            return without_padding(stack.model(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
         task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
         family = FAMILIES[task.family]
         head = make_head(encoder, family.head, family.outputs(task), layout=manifest.head)
         head.load_state_dict({name: value.float() for name, value in package.heads[task.name].items()})
-        return Network(stack.model, {task.name: head}).eval()(task.name, ids, mask)
+        return without_padding(Network(stack.model, {task.name: head}).eval()(task.name, ids, mask), mask)

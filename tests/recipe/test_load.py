@@ -532,3 +532,17 @@ def test_any_text_is_a_recipe_or_a_recipe_error(text, folder):
 @given(start=st.integers(0, len(GOOD)), length=st.integers(0, 20), odd=st.lists(ODD, max_size=3).map("".join))
 def test_a_damaged_recipe_is_a_recipe_or_a_recipe_error(start, length, odd, folder):
     a_recipe_or_a_recipe_error(folder / "damaged.yaml", GOOD[:start] + odd + GOOD[start + length :])
+
+
+def test_a_mistake_between_sections_stands_at_the_start_of_the_file(write):
+    path = write(GOOD)
+    message = "target.transfer is 'stack' but there is no intermediate phase; add one or set transfer: none"
+    assert refusal(path, ["evaluate.limit=1", "intermediate=null"]) == f"{path}:1: {message}"
+    with pytest.raises(RecipeError) as error:
+        Recipe.load(path).changed({"intermediate": None})
+    assert str(error.value) == f"recipe small: {message}"
+
+
+def test_a_key_with_a_line_break_is_named_in_one_line(write):
+    text = GOOD + 'tasks: {"two\\nlines": {family: tagging}}\n'
+    assert refusal(write(text)).endswith(": tasks.two lines.languages: missing key")

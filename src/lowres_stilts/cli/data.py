@@ -38,7 +38,7 @@ def check_command(
         raise UsageError(f"{folder}: no such folder; name the one that XTREME's download script filled")
     if unknown := [name for name in task or [] if name not in REGISTRY]:
         raise UsageError(f"--task: unknown task {unknown[0]!r}; `lowres-stilts tasks` lists them")
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.encoder.load import load_tokenizer

@@ -15,7 +15,7 @@ def doctor_command(
 
     Example: lowres-stilts doctor --json
     """
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.cli.checkup import checkup

@@ -30,7 +30,7 @@ def evaluate_command(
     settings = data_settings(source, data)
     if split not in {"test", "dev"}:
         raise UsageError(f"--split: {split!r} is neither test nor dev")
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.hub.evaluate import evaluate_package

@@ -70,7 +70,7 @@ def export_command(
             "--tolerance": (tolerance, "--data", data),
         }
     )
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
 

@@ -50,7 +50,7 @@ def verify_command(
 
     Example: lowres-stilts hub verify adapters/ner --scores --data ../shared/data
     """
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.hub.verify import open_package
@@ -73,8 +73,8 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
     if folder.exists() or folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
         yield folder
         return
-    from lowres_stilts.cli.libraries import quiet_libraries
     from lowres_stilts.errors import PackageError
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.hub.pull import borrowed
@@ -121,7 +121,7 @@ def push_command(
 
     Example: lowres-stilts hub push adapters/ner me/ner --private --dry-run
     """
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.hub.push import plan_push, push
@@ -175,7 +175,7 @@ def pull_command(
 
     Example: lowres-stilts hub pull me/ner -o adapters/ner
     """
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.hub.pull import pull_package

@@ -46,7 +46,7 @@ def plan_command(
     loaded = Recipe.load(recipe, overrides or [])
     budget = None if vram is None else parse_size(vram)
 
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     result = _planned(loaded, budget)

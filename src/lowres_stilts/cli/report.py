@@ -20,7 +20,7 @@ def report_command(
     if output is None and len(folders) > 1:
         raise UsageError("say with -o where to write a comparison")
     place = output or folders[0]
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.study.runs import write_report

@@ -28,7 +28,7 @@ def run_command(
     from lowres_stilts.recipe import Recipe
 
     loaded = Recipe.load(recipe, overrides or [])
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     from lowres_stilts.api import run

@@ -41,7 +41,7 @@ def study_command(
     if engine not in {"local", "ray"}:
         raise UsageError(f"--engine: {engine!r} is neither local nor ray")
     folder = output or Path("studies") / loaded.name
-    from lowres_stilts.cli.libraries import quiet_libraries
+    from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
     if dry_run:
