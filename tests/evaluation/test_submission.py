@@ -36,7 +36,7 @@ def asked(number):
 
 
 def test_every_family_has_a_format_here():
-    assert set(PREDICTIONS) == set(DECODERS) - {"mlm"}
+    assert set(PREDICTIONS) == {*DECODERS, "retrieval"} - {"mlm"}
 
 
 @pytest.mark.parametrize("family", PREDICTIONS)
