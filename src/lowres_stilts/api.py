@@ -13,6 +13,7 @@ from lowres_stilts.errors import UsageError
 from lowres_stilts.extras import naming_extras
 from lowres_stilts.libraries import quiet_libraries
 from lowres_stilts.recipe import Recipe
+from lowres_stilts.training.team import ALONE, Team
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -135,7 +136,8 @@ class Run:
         from rich.console import Console  # noqa: PLC0415
 
         text = io.StringIO()
-        Console(file=text, width=WIDTH_OF_TEXT, color_system=None).print(self.table())
+        # In a notebook rich would show it beside the text, and leave the text empty.
+        Console(file=text, width=WIDTH_OF_TEXT, color_system=None, force_jupyter=False).print(self.table())
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
@@ -147,7 +149,12 @@ class Run:
 
 
 def run(
-    recipe: Recipe | Path | str, folder: Path | str | None = None, *, resume: bool = False, quiet: bool = False
+    recipe: Recipe | Path | str,
+    folder: Path | str | None = None,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    team: Team = ALONE,
 ) -> Run:
     """Trains, evaluates zero-shot in every language, packs the modules and writes the report.
 
@@ -156,6 +163,8 @@ def run(
         folder: the run folder, new or empty unless `resume` is set; `runs/NAME` where it is not given.
         resume: go on where an earlier run of the same recipe stopped, to the same scores.
         quiet: show no progress on standard error.
+        team: the processes that train it together, from `lowres_stilts.training.team.joined()`; all of them
+            call this, and all get the run.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault; the message says what to do.
@@ -166,14 +175,20 @@ def run(
     with naming_extras():
         from lowres_stilts import pipeline  # noqa: PLC0415
 
-        results = pipeline.run(loaded, place, resume=resume, display=Display(quiet=quiet))
-        from lowres_stilts.hub.pack import pack_run  # noqa: PLC0415
+        results = pipeline.run(loaded, place, resume=resume, display=Display(quiet=quiet), team=team)
+        if team.is_main:
+            _publish(place)
+    return Run(place, team.from_main(lambda: results))
 
-        pack_run(place)
-        from lowres_stilts.study.runs import write_run_report  # noqa: PLC0415
 
-        write_run_report(place)
-    return Run(place, results)
+def _publish(folder: Path) -> None:
+    """Adds to a finished run what others may want of it: packages and a report."""
+    from lowres_stilts.hub.pack import pack_run  # noqa: PLC0415
+
+    pack_run(folder)
+    from lowres_stilts.study.runs import write_run_report  # noqa: PLC0415
+
+    write_run_report(folder)
 
 
 def _score(told: Mapping[str, Any]) -> Score:

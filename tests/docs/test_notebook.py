@@ -27,3 +27,11 @@ def test_the_notebook_runs_and_prints_what_it_shows(tmp_path, monkeypatch):
     for before, now in zip(shown.cells, ran.cells, strict=True):
         if before.cell_type == "code":
             assert agrees(printed(before), printed(now)), printed(now)
+
+
+def test_what_the_notebook_shows_is_of_no_one_machine():
+    shown = nbformat.read(NOTEBOOK, as_version=4)
+    outputs = [output for cell in shown.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert outputs
+    assert {output.get("name") for output in outputs} == {"stdout"}
+    assert not any("/tmp" in output["text"] or "/home" in output["text"] for output in outputs)

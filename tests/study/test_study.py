@@ -10,6 +10,7 @@ import time
 import duckdb
 import pytest
 
+from lowres_stilts.pipeline.hardware import CPU_RUNTIME
 from lowres_stilts.study.store import Store
 from tests.conftest import write_tiny_model
 from tests.project import call, command
@@ -206,6 +207,7 @@ def test_dry_run_tells_the_plan_and_writes_nothing(place, study):
     plan = json.loads(told.stdout)
     assert (plan["cells"], plan["phases"], plan["arms"], plan["shared"]) == (4, 2, 6, 4)
     assert all(step["seconds"] > 0 and not step["done"] for step in plan["steps"])
+    assert plan["peak_bytes"] == max(step["peak_bytes"] for step in plan["steps"]) > CPU_RUNTIME
     assert not (place / "nothing").exists()
 
 

@@ -5,7 +5,7 @@ import pytest
 from tokenizers import normalizers
 
 from lowres_stilts.data.examples import Answer, Question, TaggedSentence, TextExample
-from lowres_stilts.tasks.cache import cached_features
+from lowres_stilts.tasks.cache import cached_features, features_from
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, pack, write_features
 from lowres_stilts.tasks.task import Task
@@ -90,6 +90,42 @@ def iter_again(examples):
             return iter(examples)
 
     return Streamed()
+
+
+class Drawer(dict):
+    """A shelf within this process."""
+
+    def take(self, key):
+        return self.get(key)
+
+    def put(self, key, files):
+        self[key] = files
+
+
+@pytest.mark.parametrize("family", MANY)
+def test_features_from_a_shelf_are_the_same_and_are_not_made_again(family, tmp_path, monkeypatch):
+    task, examples = MANY[family]
+    shelf, made = Drawer(), []
+    for cache in ("a", "b"):
+        monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / cache))
+        with features_from(shelf):
+            made.append(cached_features(task, examples, tiny_tokenizer(), 16))
+    assert arrays(made[0]) == arrays(made[1])
+    assert len(shelf) == 1
+
+
+def test_what_lies_on_the_shelf_is_taken(features, tmp_path):
+    (tmp_path / "other").mkdir()
+    write_features(tmp_path / "other", [pack([[[0, 5, 2]]], [1])])
+    shelf = Drawer()
+    with features_from(shelf):
+        features()
+    (key,) = shelf
+    shutil.rmtree(tmp_path / "cache")
+    shelf[key] = {path.name: path.read_bytes() for path in (tmp_path / "other").iterdir()}
+    with features_from(shelf):
+        made, files = features()
+    assert (len(made), files) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["ids", "shapes.json", "labels"])

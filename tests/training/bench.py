@@ -12,6 +12,7 @@ from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.loop import Schedule, train
 from lowres_stilts.training.plan import Job
+from lowres_stilts.training.team import ALONE
 
 TASK = REGISTRY["pawsx"]
 EXAMPLES = [
@@ -65,7 +66,7 @@ class Bench:
         table = METRICS["accuracy"].table([example.label for example in EXAMPLES], answers, "en")
         return METRICS["accuracy"].score(table)
 
-    def train(self, checkpoint, *, kill_after=None, dev_score=None, **changes):
+    def train(self, checkpoint, *, kill_after=None, dev_score=None, team=ALONE, **changes):
         def report(now):
             self.losses.append(now.loss)
             self.reports.append(now)
@@ -83,6 +84,7 @@ class Bench:
             checkpoint=checkpoint,
             seed=5,
             report=report,
+            team=team,
         )
 
     def weights(self):

@@ -3,9 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lowres_stilts.training.team import Team
 
 INTERRUPTED = 130
 WIDTH_OF_FILES = 100
@@ -24,20 +27,32 @@ def run_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of a table.")] = False,
 ) -> None:
-    """Trains the intermediate and the target phase, and evaluates zero-shot in every language."""
-    from lowres_stilts.recipe import Recipe
+    """Trains the intermediate and the target phase, and evaluates zero-shot in every language.
 
-    loaded = Recipe.load(recipe, overrides or [])
+    Several GPUs: accelerate launch --multi_gpu --num_processes 2 -m lowres_stilts run RECIPE
+    """
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
-    from lowres_stilts.api import run
+    from lowres_stilts.training.team import joined
 
     try:
-        finished = run(loaded, output, resume=resume)
+        with joined() as team:
+            _run(recipe, output, overrides or [], resume=resume, as_json=as_json, team=team)
     except KeyboardInterrupt:
         typer.echo("stopped; go on with --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _run(
+    recipe: Path, output: Path | None, overrides: list[str], *, resume: bool, as_json: bool, team: "Team"
+) -> None:
+    from lowres_stilts.api import run
+    from lowres_stilts.recipe import Recipe
+
+    finished = run(Recipe.load(recipe, overrides), output, resume=resume, team=team)
+    if not team.is_main:
+        return
     if as_json:
         typer.echo(json.dumps(finished.results, indent=2, ensure_ascii=False))
         return

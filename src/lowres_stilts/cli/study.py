@@ -21,7 +21,9 @@ def study_command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the study; the value is YAML."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and an estimate of its time.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan with its time and memory, and do nothing.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the study stopped.")] = False,
     engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a Ray cluster.")] = "local",
     workers: Annotated[

@@ -170,7 +170,7 @@ def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise EncoderError("model.device: no CUDA device here; set model.device to cpu or auto")
     cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
-    return torch.device("cuda", 0) if cuda else torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
 
 
 def _not_found(model_id: str, error: Exception) -> str:

@@ -28,6 +28,7 @@ from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.training.team import ALONE, Team
 
 GB = 10**9
 
@@ -35,32 +36,49 @@ Answer = Callable[[str], list[Any]]
 """Predictions for the test examples of a language."""
 
 
-def execute(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> dict[str, Any]:
+def execute(
+    recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team = ALONE
+) -> dict[str, Any]:
     """Trains and evaluates what is not done yet, and writes the results.
+
+    Processes other than main train their share, and return nothing.
 
     Raises:
         EncoderError: the encoder cannot be loaded.
         TrainingError: training fails, for lack of memory on the GPU too.
-        RunError: something cannot be written.
+        RunError: something cannot be written, or another process of the team has ended.
     """
     try:
-        return _execute(recipe, material, folder, display)
+        if team.is_main:
+            return _execute(recipe, material, folder, display, team)
+        _follow(recipe, material, folder, display, team)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise TrainingError(
             "memory does not even hold one example at a time; `lowres-stilts plan` says what helps"
         ) from error
+    return {}
 
 
-def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> dict[str, Any]:
+def _follow(recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team) -> None:
+    """What a process other than main does: its share of the training."""
+    encoder, choices = _load(recipe, folder, display, team)
+    bench = open_bench(recipe, encoder, folder, display, choices, team)
+    train_languages(recipe, material, bench, [])
+    stilts = train_system(recipe, material, bench, [])
+    if _has_baseline(recipe):
+        train_baseline(recipe, material, bench, [], stilts)
+
+
+def _execute(
+    recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team
+) -> dict[str, Any]:
     started = time.perf_counter()
-    choices = fitted(recipe, folder, display)
-    display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
-    encoder = load_model(recipe.model)
+    encoder, choices = _load(recipe, folder, display, team)
     stored = weights_bytes(encoder.model)
-    folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device))
-    bench = open_bench(recipe, encoder, folder, display, choices)
+    folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device), processes=team.size)
+    bench = open_bench(recipe, encoder, folder, display, choices, team)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
     train_languages(recipe, material, bench, summaries)
@@ -70,7 +88,7 @@ def _execute(recipe: Recipe, material: Material, folder: RunFolder, display: Dis
     bench.stack.activate(stilts.active)
     swept = _sweep(recipe, material, bench)
     baseline = None
-    if recipe.evaluate.baseline and recipe.target.transfer != "none":
+    if _has_baseline(recipe):
         alone = train_baseline(recipe, material, bench, summaries, stilts)
         baseline = evaluate_arm(
             recipe, material, bench, BASELINE_FOLDER, Answering(recipe, material, bench, alone)
@@ -119,9 +137,19 @@ def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | Non
     return {**scores, "evaluation": evaluation}
 
 
-def fitted(recipe: Recipe, folder: RunFolder, display: Display) -> dict[str, Choice]:
+def _load(recipe: Recipe, folder: RunFolder, display: Display, team: Team) -> tuple[Encoder, dict[str, Choice]]:
+    choices = team.from_main(lambda: fitted(recipe, folder, display, team.size))
+    display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
+    return team.main_first(lambda: load_model(recipe.model)), choices
+
+
+def _has_baseline(recipe: Recipe) -> bool:
+    return recipe.evaluate.baseline and recipe.target.transfer != "none"
+
+
+def fitted(recipe: Recipe, folder: RunFolder, display: Display, processes: int = 1) -> dict[str, Choice]:
     """What the planner has the phases compute at once; it says so where that is not what the recipe says."""
-    place = this_place(recipe.model.device)
+    place = this_place(recipe.model.device, processes)
     choices = fit_recipe(recipe, read_config(recipe.model.id, recipe.model.revision), place)
     for choice in choices:
         folder.log("plan", budget_bytes=place.budget, **asdict(choice))
@@ -148,11 +176,16 @@ def load_model(settings: ModelSettings) -> Encoder:
 
 
 def open_bench(
-    recipe: Recipe, encoder: Encoder, folder: RunFolder, display: Display, choices: Mapping[str, Choice]
+    recipe: Recipe,
+    encoder: Encoder,
+    folder: RunFolder,
+    display: Display,
+    choices: Mapping[str, Choice],
+    team: Team = ALONE,
 ) -> Bench:
     """An empty stack over the encoder, which it changes in place."""
     stack = KINDS[_kind(recipe)].stack(encoder)
-    return Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices)
+    return Bench(folder, encoder, stack, recipe.model.head, recipe.seed, display, choices, team)
 
 
 def _kind(recipe: Recipe) -> str:

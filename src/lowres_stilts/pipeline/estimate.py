@@ -107,14 +107,16 @@ class Thought:
         costs = [self._step(task, sequences, length, checkpointing) for task in self._planned.tasks]
         return max(costs, key=lambda cost: cost.bytes)
 
-    def look(self, sequences: int, length: int) -> Cost:
-        """A forward pass without gradients."""
+    def look(self, sequences: int, length: int, *, every_layer: bool = False) -> Cost:
+        """A forward pass without gradients, which keeps the states of the last layer or of all."""
         self._network.eval()
         ids = torch.ones(sequences, length, dtype=torch.long, device=META)
 
         def work() -> None:
             with torch.no_grad():
-                self._network.states(ids, torch.ones_like(ids))
+                self._network.encoder(
+                    input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=every_layer
+                )
 
         return cost_of(work, self._known(), cuda=self._cuda)
 

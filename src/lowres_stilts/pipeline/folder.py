@@ -23,6 +23,8 @@ class RunFolder:
     path: Path
     shared: Mapping[str, Path] = field(default_factory=dict)
     """Folders of phases that lie elsewhere, by name: several runs may share them."""
+    silent: bool = False
+    """Nothing is logged: another process does that."""
 
     @property
     def recipe(self) -> Path:
@@ -55,6 +57,8 @@ class RunFolder:
 
     def log(self, event: str, **details: Any) -> None:
         """Adds a line to `log.jsonl`."""
+        if self.silent:
+            return
         entry = {"time": round(time.time(), 3), "event": event, **details}
         path = self.path / "log.jsonl"
         with storage_errors(path), path.open("a", encoding="utf-8") as handle:

@@ -58,13 +58,16 @@ class Place:
         )
 
 
-def this_place(device: Literal["auto", "cpu", "cuda"]) -> Place:
-    """The device of a recipe as it is now, with what is free of its memory."""
+def this_place(device: Literal["auto", "cpu", "cuda"], processes: int = 1) -> Place:
+    """The device of a recipe as it is now, with what is free of its memory for each of some processes.
+
+    GPUs are not shared: each process has one of its own.
+    """
     if device != "cpu" and torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         return Place(cuda=True, budget=round(USABLE * free))
     used = psutil.Process().memory_info().rss
-    return Place(cuda=False, budget=round(USABLE * free_memory()) + used)
+    return Place(cuda=False, budget=round(USABLE * free_memory() / processes) + used)
 
 
 def free_memory() -> int:

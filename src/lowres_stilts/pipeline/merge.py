@@ -30,12 +30,14 @@ def run_merge(
         network: of `alone`; its heads stay.
 
     Returns:
-        The summary, with the weights under `merged`.
+        The summary, with the weights under `merged`; nothing in processes other than main.
 
     Raises:
         TrainingError: the modules do not fit each other.
         RunError: something cannot be written.
     """
+    if not bench.team.is_main:  # nothing is trained here, or later
+        return {}
     folder = bench.folder.phase(name) / "module"
     if folder.exists():
         bench.stack.load(name, folder)

@@ -32,6 +32,7 @@ from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import LOWER_STATES, Report, Schedule, train
 from lowres_stilts.training.plan import Job
+from lowres_stilts.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Bench:
     display: Display
     choices: Mapping[str, Choice] = field(default_factory=dict)
     """How the planner has phases compute their batches, by section of the recipe."""
+    team: Team = ALONE
+    """The processes that train together; main alone evaluates and writes."""
 
 
 def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
@@ -79,16 +82,19 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
 
     Raises:
         TrainingError: training fails.
-        RunError: something cannot be written.
+        RunError: something cannot be written, or another process of the team has ended.
     """
     folder = bench.folder.phase(phase.name)
     network = _prepare(phase, bench, folder / "module")
     if not (folder / "module").exists():
         bench.stack.activate(phase.active, train=phase.name)
         progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
-        _write(phase, bench, network, progress, scores, folder / "module")
+        if bench.team.is_main:
+            _write(phase, bench, network, progress, scores, folder / "module")
+        bench.team.wait()
     for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
-        leftover.unlink(missing_ok=True)
+        if bench.team.is_main:
+            leftover.unlink(missing_ok=True)
     bench.stack.activate(phase.active)
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
     return network, summary
@@ -131,8 +137,8 @@ def _take(network: Network, weights: Mapping[str, Tensor]) -> None:
 def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tuple[Progress, dict[str, float]]:
     """The best weights, in the network, and their score on every task's dev set."""
     settings, encoder = phase.train, bench.encoder
-    jobs = {each.task.name: _job(each, settings, encoder) for each in phase.data}
-    dev_sets = [dev_set(each, settings, encoder) for each in phase.data]
+    jobs = bench.team.main_first(lambda: {each.task.name: _job(each, settings, encoder) for each in phase.data})
+    dev_sets = [dev_set(each, settings, encoder) for each in phase.data] if bench.team.is_main else []
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
@@ -157,8 +163,9 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
             checkpoint=checkpoint,
             seed=bench.seed,
             report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once),
+            team=bench.team,
         )
-    only = progress.best_score if len(jobs) == 1 else None
+    only = progress.best_score if len(jobs) == 1 or not bench.team.is_main else None
     return progress, scores() if only is None else dict.fromkeys(jobs, only)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import PretrainedConfig
 
 from lowres_stilts.pipeline.choice import Choice
-from lowres_stilts.pipeline.estimate import CHOICES, PlannedPhase, Thought
+from lowres_stilts.pipeline.estimate import CHOICES, Held, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import LANGUAGE, TARGET, intermediate_names, target_module
@@ -56,6 +56,31 @@ def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[C
         TrainingError: a module does not fit the encoder.
     """
     return [_fit(recipe, config, planned, place) for planned in planned_phases(recipe)]
+
+
+def peak_bytes(recipe: Recipe, config: PretrainedConfig, place: Place, section: str) -> int:
+    """Most memory in use while a section of a recipe is trained, or while pools are searched where it is not.
+
+    Args:
+        recipe: its batches and settings.
+        config: of the encoder.
+        place: what device, and how much memory.
+        section: `languages`, `intermediate` or `target`.
+
+    Raises:
+        TrainingError: a module does not fit the encoder.
+    """
+    for planned in planned_phases(recipe):
+        if planned.section == section:
+            return _fit(recipe, config, planned, place).peak_bytes
+    # Modules are small, and without their optimizer they are left out.
+    target = find_task(recipe.target.task, recipe.tasks, "target.task")
+    any_module = PlannedPhase(section, (_phase(TARGET, recipe.target.module, recipe.target.train),), ())
+    thought = Thought(config, recipe.model, any_module, cuda=place.cuda)
+    length = min(target.max_length, _positions(config))
+    sequences = max(1, recipe.evaluate.tokens_per_batch // length)
+    work = thought.look(sequences, length, every_layer=True).bytes
+    return place.peak(Held(thought.held.weights, 0, 0), work, config, packed=False)
 
 
 def _fit(recipe: Recipe, config: PretrainedConfig, planned: PlannedPhase, place: Place) -> Choice:

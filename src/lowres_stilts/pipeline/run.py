@@ -7,9 +7,12 @@ from lowres_stilts.display import Display
 from lowres_stilts.pipeline.folder import RunFolder, open_run
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.training.team import ALONE, Team
 
 
-def run(recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None) -> dict[str, Any]:
+def run(
+    recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None, team: Team = ALONE
+) -> dict[str, Any]:
     """Runs all phases of a recipe and returns what it writes to `results.json`.
 
     Args:
@@ -18,16 +21,28 @@ def run(recipe: Recipe, folder: Path, *, resume: bool = False, display: Display 
         resume: go on where an earlier run of the same recipe stopped; the scores are the same as without the
             interruption. A finished run returns its results at once.
         display: shows progress; on standard error by default.
+        team: the processes that train together. Main alone writes, shows progress and returns results.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault.
     """
-    finished = RunFolder(folder).results() if resume else None
-    material = Material.of(recipe) if finished is None else None
+    finished = team.from_main(lambda: RunFolder(folder).results() if resume else None)
+    material = team.main_first(lambda: Material.of(recipe)) if finished is None else None
+    if not team.is_main:
+        return _follow(recipe, material, folder, team)
     with open_run(folder, recipe, resume=resume) as opened:
         if material is None:
             return finished or {}
         # torch takes seconds to import, and mistakes should not wait for it.
         from lowres_stilts.pipeline.arms import execute  # noqa: PLC0415
 
-        return execute(recipe, material, opened, display or Display())
+        return execute(recipe, material, opened, display or Display(), team)
+
+
+def _follow(recipe: Recipe, material: Material | None, folder: Path, team: Team) -> dict[str, Any]:
+    """What a process other than main does."""
+    if material is None:
+        return {}
+    from lowres_stilts.pipeline.arms import execute  # noqa: PLC0415
+
+    return execute(recipe, material, RunFolder(folder, silent=True), Display(quiet=True), team)

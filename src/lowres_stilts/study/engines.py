@@ -11,7 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lowres_stilts.errors import RunError
+from lowres_stilts.study.ray_shelf import RayShelf
 from lowres_stilts.study.work import Order, Outcome, perform
+from lowres_stilts.tasks.cache import features_from
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -131,8 +133,9 @@ def _end_with(parent: int) -> None:
 class RayEngine:
     """A Ray cluster: the one that `RAY_ADDRESS` names, or one of this machine alone.
 
-    GPUs are resources: a step takes one where the cluster has any, else a core. The study folder and the cache
-    must be on a disk that all machines of the cluster share.
+    GPUs are resources: a step takes one where the cluster has any, else a core. The study folder must be on a disk
+    that all machines of the cluster share. Each has a cache of its own, and features that one of them tokenized
+    are given to the others through Ray's object store.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -152,11 +155,12 @@ class RayEngine:
         self.workers = workers or int(resources.get("GPU" if has_gpus else "CPU", 1))
         needs = {"num_cpus": 1, "num_gpus": 1} if has_gpus else {"num_cpus": 1}
         self._do = ray.remote(max_retries=RETRIES, **needs)(_perform_quietly)
+        self._shelf = RayShelf.start()
         self._running: dict[Any, Order] = {}
 
     def submit(self, order: Order) -> None:
         """Begins a step when Ray has room; one whose worker dies is begun again by Ray."""
-        self._running[self._do.remote(order)] = order
+        self._running[self._do.remote(order, self._shelf)] = order
 
     def wait(self) -> list[Outcome]:
         """Outcomes of steps that have ended."""
@@ -179,9 +183,10 @@ class RayEngine:
         return outcome
 
 
-def _perform_quietly(order: Order) -> Outcome:
+def _perform_quietly(order: Order, shelf: RayShelf) -> Outcome:
     quiet_worker()
-    return perform(order)
+    with features_from(shelf):
+        return perform(order)
 
 
 ENGINES: Mapping[str, Callable[[int | None], Engine]] = {"local": LocalEngine, "ray": RayEngine}

@@ -1,4 +1,4 @@
-"""What a study would do and about how long it would take."""
+"""What a study would do, about how long it would take, and how much memory."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +27,13 @@ CPU_FLOPS, GPU_FLOPS = 0.1e12, 30e12
 """Of one worker, in training: of a core with AMX, measured on the starter; of a GPU, a guess."""
 SECONDS_PER_STEP = 4.0
 """Reading data, copying the encoder, writing."""
+GB = 10**9
 START = 25.0
 """Until workers have imported torch and loaded their encoder."""
 
 
 def estimate_plan(recipes: Mapping[Setting, Recipe], path: Path, workers: int | None = None) -> dict[str, Any]:
-    """The plan of a study with estimates: cells, steps, tokens, seconds.
+    """The plan of a study with estimates: cells, steps, seconds, and bytes of memory at most.
 
     Args:
         recipes: those of its cells.
@@ -41,11 +42,16 @@ def estimate_plan(recipes: Mapping[Setting, Recipe], path: Path, workers: int | 
     """
     from lowres_stilts.study.engines import cores, gpus  # noqa: PLC0415
 
+    # The planner builds encoders of torch and PEFT, which take seconds to import.
+    from lowres_stilts.study.memory import Scales  # noqa: PLC0415
+
     plan, folder, count = make_plan(recipes), StudyFolder(path), gpus()
     estimator = Estimator(GPU_FLOPS if count else CPU_FLOPS)
-    steps = [_told(step, folder, estimator) for step in plan.steps.values()]
+    scales = Scales()
+    steps = [_told(step, folder, estimator, scales.peak_bytes(step)) for step in plan.steps.values()]
     open_ = [step for step in steps if not step["done"]]
     known = [step["seconds"] for step in open_ if step["seconds"] is not None]
+    peaks = [step["peak_bytes"] for step in open_ if step["peak_bytes"] is not None]
     at_once = workers or count or cores()
     return {
         "cells": len(plan.cells),
@@ -56,6 +62,7 @@ def estimate_plan(recipes: Mapping[Setting, Recipe], path: Path, workers: int | 
         "workers": at_once,
         "seconds": round(START + sum(known) / at_once) if known else 0,
         "unknown": len(open_) - len(known),
+        "peak_bytes": max(peaks, default=0),
     }
 
 
@@ -63,13 +70,16 @@ def plan_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """The plan for a terminal."""
     for step in told["steps"]:
         time = "done" if step["done"] else "?" if step["seconds"] is None else f"{step['seconds']:.0f} s"
-        yield f"{step['kind']:<6} {time:>8}  {step['title']}"
+        memory = "?" if step["peak_bytes"] is None else f"{step['peak_bytes'] / GB:.2f} GB"
+        yield f"{step['kind']:<6} {time:>8} {memory:>9}  {step['title']}"
     yield (
         f"{told['cells']} cells: {told['phases']} phases and {told['arms']} arms, "
         f"{told['shared']} fewer than separate runs would train"
     )
     unknown = f", without {told['unknown']} steps whose data or model is not here" if told["unknown"] else ""
     yield f"about {told['seconds'] / 60:.0f} min with {told['workers']} at once{unknown}"
+    if told["peak_bytes"]:
+        yield f"the largest step takes {told['peak_bytes'] / GB:.2f} GB, with {told['workers']} at once"
 
 
 class Estimator:
@@ -144,7 +154,7 @@ class Estimator:
         return self._tokens[key]
 
 
-def _told(step: Step, folder: StudyFolder, estimator: Estimator) -> dict[str, Any]:
+def _told(step: Step, folder: StudyFolder, estimator: Estimator, peak: int | None) -> dict[str, Any]:
     seconds = estimator.seconds(step)
     return {
         "key": step.key,
@@ -153,6 +163,7 @@ def _told(step: Step, folder: StudyFolder, estimator: Estimator) -> dict[str, An
         "needs": list(step.needs),
         "done": is_done(step, folder),
         "seconds": None if seconds is None else round(seconds, 1),
+        "peak_bytes": peak,
     }
 
 

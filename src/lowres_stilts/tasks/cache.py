@@ -1,12 +1,16 @@
-"""Features are made once per task, examples, tokenizer and length, and kept in the user's cache."""
+"""Features are made once per task, examples, tokenizer and length, and kept in the user's cache.
+
+Machines that work together may have them from each other, by a `Shelf`.
+"""
 
 import contextlib
 import hashlib
 import itertools
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
@@ -20,23 +24,52 @@ FORMAT = 2
 EXAMPLES_AT_ONCE = 1000
 
 
+class Shelf(Protocol):
+    """Where machines put features for each other."""
+
+    def take(self, key: str) -> Mapping[str, bytes] | None:
+        """The files of some features by name; None where nobody has put them there."""
+
+    def put(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Puts them there for the others."""
+
+
+_shelf: ContextVar[Shelf | None] = ContextVar("shelf", default=None)
+
+
+@contextlib.contextmanager
+def features_from(shelf: Shelf) -> Iterator[None]:
+    """Has features that are not in this machine's cache be taken from a shelf, and made ones be put there."""
+    token = _shelf.set(shelf)
+    try:
+        yield
+    finally:
+        _shelf.reset(token)
+
+
 def cached_features(task: Task, examples: Iterable[Any], tokenizer: Tokenizer, max_length: int) -> Features:
-    """Features of the examples, from the cache where they are there.
+    """Features of the examples, from the cache or the shelf where they are there.
 
     The examples are gone through twice, a piece at a time; neither they nor the features are ever in memory
     as a whole.
     """
     parts = (FORMAT, task.family, task.labels, max_length, _fingerprint(tokenizer), fingerprint(examples))
-    key = hashlib.sha256("|".join(map(str, parts)).encode())
-    folder = cache_dir() / "features" / key.hexdigest()
+    key = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+    folder, shelf = cache_dir() / "features" / key, _shelf.get()
     with contextlib.suppress(OSError, ValueError, KeyError):  # absent or damaged
         return Features.load(folder)
     shutil.rmtree(folder, ignore_errors=True)
+    taken = shelf.take(key) if shelf is not None else None
 
     def fill(temporary: Path) -> None:
-        write_features(temporary, encode_in_parts(task, examples, tokenizer, max_length))
+        if taken is None:
+            write_features(temporary, encode_in_parts(task, examples, tokenizer, max_length))
+        for name, content in (taken or {}).items():
+            (temporary / name).write_bytes(content)
 
     write_folder(folder, fill)
+    if shelf is not None and taken is None:
+        shelf.put(key, {path.name: path.read_bytes() for path in folder.iterdir()})
     return Features.load(folder)
 
 

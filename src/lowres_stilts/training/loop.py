@@ -2,7 +2,8 @@
 
 It is our own rather than transformers' Trainer, since Trainer writes checkpoints in place (a kill in the middle
 leaves half of one), plans batches by count and not by tokens, averages the loss over batches of unequal size,
-and trains bfloat16 weights without float32 originals. Accelerate would only place one model on one device here.
+and trains bfloat16 weights without float32 originals. What processes say to each
+other goes through Accelerate (`team.py`).
 """
 
 import time
@@ -21,6 +22,7 @@ from lowres_stilts.training.checkpoint import Progress, load_checkpoint, save_ch
 from lowres_stilts.training.lower import LowerStates, reusable_states
 from lowres_stilts.training.optimizer import MasterAdamW
 from lowres_stilts.training.plan import Job, make_plan
+from lowres_stilts.training.team import ALONE, Team
 from lowres_stilts.training.update import Updater
 
 LOWER_STATES = ".states"
@@ -77,6 +79,7 @@ def train(
     checkpoint: Path,
     seed: int,
     report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
 ) -> Progress:
     """Trains the module and the network's heads, keeping the weights that are best on the dev sets.
 
@@ -92,10 +95,11 @@ def train(
         checkpoint: the file to write the state to.
         seed: orders the batches.
         report: called after every update.
+        team: the processes that train together; main alone calls `dev_score` and writes checkpoints.
 
     Raises:
         TrainingError: the loss is not a finite number.
-        RunError: a checkpoint cannot be read or written.
+        RunError: a checkpoint cannot be read or written, or another process of the team has ended.
     """
     plan = make_plan(
         jobs,
@@ -115,26 +119,29 @@ def train(
         eight_bit=schedule.eight_bit,
     )
     progress = load_checkpoint(checkpoint, optimizer) if checkpoint.exists() else Progress()
-    updater = Updater(network, encoder, jobs, optimizer, tokens_at_once=schedule.tokens_at_once)
+    optimizer.set_weights(team.weights_of_main(optimizer.weights()))
+    team.wait()  # all have looked for the checkpoint before main writes one
+    updater = Updater(network, encoder, jobs, optimizer, tokens_at_once=schedule.tokens_at_once, team=team)
     updater.tokens_at_once = progress.tokens_at_once or schedule.tokens_at_once
-    if schedule.reuse_lower_layers and schedule.epochs > 1:
+    if schedule.reuse_lower_layers and schedule.epochs > 1 and team.size == 1:
         updater.lower = _lower_states(network, encoder, jobs, checkpoint.parent)
     checkpoint_layers(encoder, schedule.gradient_checkpointing)
     if schedule.gradient_checkpointing:
         pack_memory(tightly=True)
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
+        team.draw_apart(seed, progress.update)
         loss, tokens = updater.update(plan.updates[progress.update], progress.update)
         seconds = time.perf_counter() - started
         progress.update += 1
         progress.seconds += seconds
         progress.tokens += tokens
         progress.tokens_at_once = updater.tokens_at_once
-        score = dev_score() if progress.update in plan.looks else None
+        score = team.from_main(dev_score) if progress.update in plan.looks else None
         if score is not None:
             _remember(progress, score, optimizer)
         report(Report(progress.update, len(plan.updates), loss, tokens / seconds, score, progress.tokens_at_once))
-        if score is not None or progress.update % schedule.checkpoint_every == 0:
+        if team.is_main and (score is not None or progress.update % schedule.checkpoint_every == 0):
             save_checkpoint(checkpoint, progress, optimizer)
     checkpoint_layers(encoder, wanted=False)
     if schedule.gradient_checkpointing:

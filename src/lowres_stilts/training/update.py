@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from lowres_stilts.training.loss import summed_loss
 from lowres_stilts.training.lower import LowerStates
 from lowres_stilts.training.optimizer import MasterAdamW
 from lowres_stilts.training.plan import Job, Portion
+from lowres_stilts.training.team import ALONE, Team, sum_gradients
 
 Part = tuple[str, Batch]
 """A batch of a task."""
@@ -37,6 +38,8 @@ class Updater:
     """By task, where lower layers are computed once."""
     tokens_at_once: int | None = None
     """Larger batches are computed in parts; it is halved when memory runs out."""
+    team: Team = ALONE
+    """The processes that share every update."""
 
     def update(self, portions: Sequence[Portion], number: int) -> tuple[float, int]:
         """Update `number`, counted from 0; returns the mean loss and the number of tokens.
@@ -46,46 +49,67 @@ class Updater:
         Raises:
             TrainingError: the loss is not a finite number.
             torch.OutOfMemoryError: memory does not even hold one example.
+            RunError: another process of the team has ended.
         """
         self.network.train()
+        whole = [
+            (portion.task, make_batch(self.jobs[portion.task].features, portion.examples, self.encoder.pad_id))
+            for portion in portions
+        ]
         while True:
-            parts = [part for portion in portions for part in self._parts(portion)]
-            try:
-                total = self._accumulated(parts, number)
-            except (RuntimeError, MemoryError) as error:
-                divisible = [batch.ids.size for _, batch in parts if len(batch.examples) > 1]
-                if not is_out_of_memory(error) or not divisible:
-                    raise
-                self.tokens_at_once = max(divisible) // 2
-            else:
-                self.optimizer.step(number)
-                return total, int(sum(batch.mask.sum() for _, batch in parts))
-            # Behind the clause above, since the error holds on to the tensors of the failed attempt.
+            total = self._accumulated(self._parts(whole, self.team), _shares(whole))
+            total = sum_gradients(self.team, list(self.optimizer.masters.values()), total)
+            if total is not None:
+                break
+            self._halve(whole)
             self.optimizer.forget_gradients()
-            release_cached_memory()
-
-    def _parts(self, portion: Portion) -> Iterator[Part]:
-        """A portion as it is, or cut into batches that memory holds."""
-        features = self.jobs[portion.task].features
-        batch = make_batch(features, portion.examples, self.encoder.pad_id)
-        if self.tokens_at_once is None or batch.ids.size <= self.tokens_at_once:
-            yield portion.task, batch
-            return
-        for examples in plan_batches(features, self.tokens_at_once, chosen=portion.examples):
-            yield portion.task, make_batch(features, examples, self.encoder.pad_id)
-
-    def _accumulated(self, parts: Sequence[Part], number: int) -> float:
-        total = 0.0
-        for (task, batch), share in zip(parts, _shares(parts), strict=True):
-            loss = self.loss(task, batch) * share
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.accumulate()
-            total += loss.item()
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss of update {number + 1} is {total}; lower train.lr, or set model.compute: float32"
             )
-        return total
+        self.optimizer.step(number)
+        return total, int(sum(batch.mask.sum() for _, batch in whole))
+
+    def _parts(self, whole: Sequence[Part], team: Team) -> Iterator[Part]:
+        """A process's share of an update: batches as they are, or cut into some that memory holds."""
+        for task, batch in whole:
+            features, examples = self.jobs[task].features, team.share(batch.examples)
+            if not len(examples):
+                continue
+            own = batch if team.size == 1 else make_batch(features, examples, self.encoder.pad_id)
+            if self.tokens_at_once is None or own.ids.size <= self.tokens_at_once:
+                yield task, own
+                continue
+            for chosen in plan_batches(features, self.tokens_at_once, chosen=examples):
+                yield task, make_batch(features, chosen, self.encoder.pad_id)
+
+    def _accumulated(self, parts: Iterable[Part], shares: Mapping[str, float]) -> float | None:
+        """The loss of an update's parts, whose gradients are added up; None where memory ran out."""
+        total = 0.0
+        try:
+            for task, batch in parts:
+                loss = self.loss(task, batch) * shares[task]
+                loss.backward()  # type: ignore[no-untyped-call]
+                self.optimizer.accumulate()
+                total += loss.item()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return total
+        # Behind the clause above, since the error holds on to the tensors of the failed attempt.
+        self.optimizer.forget_gradients()
+        release_cached_memory()
+        return None
+
+    def _halve(self, whole: Sequence[Part]) -> None:
+        """Has half of the largest part of any process computed at once, the same in all of them."""
+        teams = [Team(rank, self.team.size) for rank in range(self.team.size)]
+        parts = [batch for team in teams for _, batch in self._parts(whole, team)]
+        divisible = [batch.ids.size for batch in parts if len(batch.examples) > 1]
+        if not divisible:
+            raise torch.OutOfMemoryError("memory does not even hold one example")
+        self.tokens_at_once = max(divisible) // 2
 
     def loss(self, task: str, batch: Batch) -> Tensor:
         """The loss of a batch, summed over what is labelled."""
@@ -110,8 +134,8 @@ class Updater:
         return upper_states(self.network.encoder, self.encoder.model, ids, mask, lower.layers, below)
 
 
-def _shares(parts: Sequence[Part]) -> list[float]:
-    """What one label of each batch weighs in the update's loss.
+def _shares(parts: Sequence[Part]) -> dict[str, float]:
+    """What one label of each task weighs in the update's loss.
 
     Tasks count by their examples, not by their labels: a sentence to tag has many.
     """
@@ -121,4 +145,4 @@ def _shares(parts: Sequence[Part]) -> list[float]:
         examples[task] += len(batch.examples)
         labels[task] += batch.labelled
     whole = sum(examples.values())
-    return [examples[task] / whole / max(1, labels[task]) for task, _ in parts]
+    return {task: count / whole / max(1, labels[task]) for task, count in examples.items()}
