@@ -30,7 +30,7 @@ def _questions(texts: Iterable[str]) -> dict[str, Any]:
     return {"data": [{"title": "", "paragraphs": paragraphs}]}
 
 
-def write_project(folder: Path, model: Path, *, examples: int = 60, **changes: Any) -> Path:
+def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes: Any) -> Path:
     """Writes data files and a recipe; returns the recipe's path."""
     rng = random.Random(0)
     data = folder / "data"

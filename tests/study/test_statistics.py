@@ -16,6 +16,7 @@ from lowres_stilts.study.statistics import (
     mean_of,
     over_seeds,
     two_sided,
+    within_points,
 )
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
@@ -61,6 +62,12 @@ def test_the_interval_of_a_mean_is_that_of_normal_theory():
 def test_seeds_widen_the_interval_as_their_standard_error_does(values):
     drawn = over_seeds(_sample(values, spread=0.0), 5)
     assert drawn.std() == pytest.approx(stats.sem(values), rel=0.08, abs=1e-6)
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=5))
+def test_intervals_of_scores_are_scores(values):
+    found = within_points(estimate(_sample(values), examples=100, seed=1))
+    assert 0 <= found.low <= found.high <= 100
 
 
 def test_one_seed_has_no_spread_of_its_own():

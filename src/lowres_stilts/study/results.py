@@ -18,7 +18,7 @@ from lowres_stilts.study.languages import language_of, source_of_metadata
 from lowres_stilts.study.load import CELL_KEYS, Setting, dump_study
 from lowres_stilts.study.plan import Plan
 from lowres_stilts.study.schema import Group, Study
-from lowres_stilts.study.statistics import Estimate, call, estimate, holm
+from lowres_stilts.study.statistics import Estimate, Sample, call, estimate, holm, within_points
 from lowres_stilts.study.store import Store
 from lowres_stilts.study.write import write_report_files
 
@@ -67,8 +67,8 @@ def _results(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
         languages = {
             language: {
                 "n": row.examples[language],
-                "score": _json(estimate(row.system[language], row.examples[language], seed)),
-                "baseline": _json(estimate(row.baseline[language], row.examples[language], seed)),
+                "score": _score(row.system[language], row.examples[language], seed),
+                "baseline": _score(row.baseline[language], row.examples[language], seed),
                 **_judged_gain(by_language.get((row.key, language)), adjusted.get((row.key, language)), alpha),
             }
             for language in row.system
@@ -107,7 +107,11 @@ def _gain(row: Row, seed: int) -> Estimate | None:
 
 def _mean_json(row: Row, measure: Any, seed: int) -> dict[str, Any] | None:
     found = group_mean([row], Group(), measure)
-    return _json(estimate(found.sample, found.examples, seed)) if found else None
+    return _score(found.sample, found.examples, seed) if found else None
+
+
+def _score(sample: Sample, examples: int, seed: int) -> dict[str, Any]:
+    return _json(within_points(estimate(sample, examples, seed)))
 
 
 def _judged_gain(found: Estimate | None, adjusted: float | None, alpha: float) -> dict[str, Any]:

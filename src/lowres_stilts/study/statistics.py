@@ -6,7 +6,7 @@ Tibshirani 1993).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -107,6 +107,11 @@ def estimate(sample: Sample, examples: int, seed: int) -> Estimate:
         round(value, 4), round(float(low), 4), round(float(high), 4),
         two_sided(value, draws), round(float(effect), 4), examples, len(sample.values),
     )  # fmt: skip
+
+
+def within_points(found: Estimate) -> Estimate:
+    """An estimate of a score, whose interval ends where scores do; the widened share of the seeds may pass it."""
+    return replace(found, low=max(0.0, found.low), high=min(100.0, found.high))
 
 
 def two_sided(value: float, draws: Floats) -> float:

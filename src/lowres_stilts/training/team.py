@@ -143,11 +143,10 @@ def sum_gradients(team: Team, weights: Sequence["Tensor"], loss: float | None) -
 def joined() -> Iterator[Team]:
     """This process in the team of those that a launcher started together; in a team of one without launcher.
 
-    Where one fails, all end, and only the first to fail tells why.
+    Where one fails, all end, and only the first to fail tells why: the others end here, with exit code 1.
 
     Raises:
         UsageError: there are more processes than GPUs.
-        SystemExit: another process has failed before.
     """
     size = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
     if size == 1:
@@ -159,7 +158,8 @@ def joined() -> Iterator[Team]:
         team.wait()
     except BaseException:
         if not _is_first_to_fail():
-            raise SystemExit(1) from None
+            # At once: gloo's threads may abort a process that leaves in order while its peers are gone.
+            os._exit(1)
         raise
     import torch  # noqa: PLC0415
 
@@ -167,6 +167,8 @@ def joined() -> Iterator[Team]:
 
 
 def _join() -> Team:
+    # Before torch is there: it would warn, with a stack of its own, where main has ended first.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     import torch  # noqa: PLC0415
     from accelerate import PartialState  # noqa: PLC0415
 
