@@ -28,7 +28,6 @@ from report import MB, Result, print_results, write_report
 
 GB = 10**9
 TOKENS = 8192
-COMMAND = "from lowres_stilts.cli import main; main()"
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def _error(name: str, scratch: Path) -> dict[str, Any]:
     choices = fit_recipe(Recipe.load(path), read_config(str(model)), Place(cuda=False, budget=UNLIMITED))
     predicted = max(choice.peak_bytes for choice in choices)
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND, "run", str(path), "-o", str(path.parent / "run"), "--json"],
+        [sys.executable, "-m", "lowres_stilts", "run", str(path), "-o", str(path.parent / "run"), "--json"],
         capture_output=True,
         text=True,
         check=False,

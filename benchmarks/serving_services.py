@@ -119,9 +119,10 @@ def bundle(scratch: Path) -> Path:
 
 def _start(name: str, port: int, scratch: Path) -> _Start:
     if name == OWN:
-        run = "from lowres_stilts.cli import main; main()"
         folder = bundle(scratch)
-        return _Start([sys.executable, "-c", run, "serve", str(folder), "--port", str(port)], folder.name)
+        return _Start(
+            [sys.executable, "-m", "lowres_stilts", "serve", str(folder), "--port", str(port)], folder.name
+        )
     model = starter_model_dir()
     if name == "plain":
         return _Start([sys.executable, "-P", str(HERE / "serving_plain.py"), str(model), str(port)])

@@ -41,7 +41,7 @@ def main() -> None:
 def _run(task: str, data: Path, runs: Path) -> dict[str, Any]:
     recipe = ROOT / "configs" / "xtreme" / f"{task}-small.yaml"
     command = [
-        *(sys.executable, "-c", "from lowres_stilts.cli import main; main()", "run", str(recipe)),
+        *(sys.executable, "-m", "lowres_stilts", "run", str(recipe)),
         *("--set", f"data.dir={data}", "-o", str(runs / task), "--resume", "--json"),
     ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -34,9 +34,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer examples, one round")
+    parser.add_argument("--rounds", type=int, help="3, with --quick 1")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    limit, rounds = (60, 1) if arguments.quick else (300, 3)
+    limit, rounds = (60, arguments.rounds or 1) if arguments.quick else (300, arguments.rounds or 3)
     raw = [measured(limit) for _ in range(rounds)]
     speedup = [each["separate_s"] / each["grid_s"] for each in raw]
     overhead = [each["overhead_s_per_run"] for each in raw]
@@ -132,7 +133,7 @@ def _timed(arguments: Sequence[str], cache: Path) -> float:
     cache.mkdir(exist_ok=True)
     _share_the_model(cache)
     started = time.perf_counter()
-    command = [sys.executable, "-c", "from lowres_stilts.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "lowres_stilts", *arguments]
     environment = {**os.environ, "LOWRES_STILTS_CACHE": str(cache)}
     subprocess.run(
         command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -48,7 +48,7 @@ def main() -> None:
 def _run(target: str, mode: str, data: Path, runs: Path) -> dict[str, Any]:
     settings = [f"data.dir={data}", f"target.transfer={mode}", *TARGETS[target]]
     command = [
-        *(sys.executable, "-c", "from lowres_stilts.cli import main; main()", "run"),
+        *(sys.executable, "-m", "lowres_stilts", "run"),
         str(ROOT / "configs" / "xtreme" / f"{target}-small.yaml"),
         *(part for setting in settings for part in ("--set", setting)),
         *("-o", str(runs / f"{target}-{mode}"), "--resume", "--json"),

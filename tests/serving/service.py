@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import yaml
 
-COMMAND = [sys.executable, "-c", "from lowres_stilts.cli import main; main()", "serve"]
+COMMAND = [sys.executable, "-m", "lowres_stilts", "serve"]
 PATIENCE = 60
 """Seconds; the machine may be busy."""
 
