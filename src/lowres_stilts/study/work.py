@@ -1,6 +1,7 @@
 """What a worker does: one step, from the recipe to files in the study folder."""
 
 import copy
+import gc
 import json
 import os
 import time
@@ -67,7 +68,17 @@ def perform(order: Order) -> Outcome:
         return Outcome(order.key, " ".join(str(error).split()))
     except Exception as error:  # one cell must not end a study
         return Outcome(order.key, f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+    finally:
+        _forget_models()
     return Outcome(order.key)
+
+
+def _forget_models() -> None:
+    """A step's model refers to itself, and they would add up until Python looks for cycles."""
+    from lowres_stilts.encoder.device import release_freed_memory  # noqa: PLC0415
+
+    gc.collect()
+    release_freed_memory()
 
 
 def _perform(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
