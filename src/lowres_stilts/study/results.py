@@ -117,7 +117,13 @@ def _score(sample: Sample, examples: int, seed: int) -> dict[str, Any]:
 def _judged_gain(found: Estimate | None, adjusted: float | None, alpha: float) -> dict[str, Any]:
     if found is None or adjusted is None:
         return {"gain": None}
-    return {"gain": {**_json(found), "adjusted_p": round(adjusted, 6), "call": call(found, adjusted, alpha)}}
+    return {
+        "gain": {
+            **_json(within_points(found, -100.0)),
+            "adjusted_p": round(adjusted, 6),
+            "call": call(found, adjusted, alpha),
+        }
+    }
 
 
 def _json(found: Estimate) -> dict[str, Any]:

@@ -109,9 +109,14 @@ def estimate(sample: Sample, examples: int, seed: int) -> Estimate:
     )  # fmt: skip
 
 
-def within_points(found: Estimate) -> Estimate:
-    """An estimate of a score, whose interval ends where scores do; the widened share of the seeds may pass it."""
-    return replace(found, low=max(0.0, found.low), high=min(100.0, found.high))
+def within_points(found: Estimate, least: float = 0.0) -> Estimate:
+    """An estimate whose interval ends where points do; the widened share of the seeds may pass that.
+
+    Args:
+        found: of a score, or of a difference of scores.
+        least: 0 for a score, -100 for a difference.
+    """
+    return replace(found, low=max(least, found.low), high=min(100.0, found.high))
 
 
 def two_sided(value: float, draws: Floats) -> float:
