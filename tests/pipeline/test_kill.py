@@ -81,7 +81,7 @@ def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache, kills):
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, tiny_model, private_cache):
-    recipe = write_project(tmp_path, tiny_model, intermediate__train={"epochs": 50, "checkpoint_every": 1})
+    recipe = write_project(tmp_path, tiny_model, intermediate__train={"epochs": 20, "checkpoint_every": 1})
     folder = tmp_path / "run"
     checkpoint = folder / "phases" / "1-intermediate" / "checkpoint.safetensors"
     process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
