@@ -23,7 +23,7 @@ NOTES = {
 INTRODUCTION = """# What the small studies found
 
 Each of the [five studies](studies.md#five-studies) ran once in its small form: a model of 118 million parameters,
-tens to some hundreds of training examples, two CPU cores. **That decides little, and says nothing about the full
+tens to two thousand training examples, two CPU cores. **That decides little, and says nothing about the full
 forms**, which were never run; it shows what a study gives you, on real data. A verdict holds *at this scale* only,
 and "undecided" is the verdict where noise is not excluded.
 
