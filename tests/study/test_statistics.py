@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -28,6 +28,7 @@ def _sample(values, spread=1.0, seed=0, samples=4000):
     return Sample(values, values[:, None] + spread * rng.standard_normal(samples))
 
 
+@settings(max_examples=20)  # each takes statsmodels a twentieth of a second
 @given(P_VALUES)
 def test_holm_is_that_of_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
