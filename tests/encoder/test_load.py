@@ -1,8 +1,10 @@
+import shutil
+
 import bitsandbytes as bnb
 import pytest
 import torch
 
-from lowres_stilts.encoder.load import load_encoder, weights_bytes
+from lowres_stilts.encoder.load import load_encoder, load_tokenizer, weights_bytes
 from lowres_stilts.errors import EncoderError
 from tests.models import write_tiny_model
 
@@ -78,6 +80,13 @@ def test_other_families_are_refused(tmp_path):
     )
     with pytest.raises(EncoderError, match="is a distilbert model"):
         load_encoder(str(tmp_path))
+
+
+def test_a_model_without_a_tokenizer_gives_one_clear_line(tiny_model, tmp_path):
+    shutil.copy(tiny_model / "config.json", tmp_path)
+    with pytest.raises(EncoderError) as caught:
+        load_tokenizer(str(tmp_path))
+    assert str(caught.value) == f"model.id: {tmp_path} has no fast tokenizer; put a tokenizer.json beside it"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lowres_stilts.errors import DataError, RecipeError, UsageError
+from lowres_stilts.errors import DataError, EncoderError, RecipeError, UsageError
 from lowres_stilts.modules.fusion import fused_weights
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
@@ -186,6 +186,17 @@ def test_a_taken_folder_is_refused(start, tmp_path):
     with pytest.raises(UsageError, match="has files but no run"):
         start("mine", resume=True)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_a_model_that_is_not_there_leaves_the_folder_to_the_next_run(start, tmp_path):
+    (tmp_path / "no-model").mkdir()
+    with pytest.raises(EncoderError, match=r"^model\.id: the folder .*no-model cannot be loaded"):
+        start(overrides=[f"model.id={tmp_path / 'no-model'}"])
+    assert [path.name for path in (tmp_path / "run").iterdir()] in ([], [".lock"])
+    assert start()["scores"]
+    with pytest.raises(EncoderError):
+        start("other", overrides=["model.id=starter:multilingual-minlm"])
+    assert start("other", resume=True)["scores"]
 
 
 def test_limits_and_holdout(start):

@@ -75,8 +75,8 @@ def load_encoder(
     place = _device(device)
     path, dtype = local_path(model_id), DTYPES[compute]
     config = read_config(model_id, revision)
+    backend = load_tokenizer(model_id, revision=revision)
     try:
-        backend = _fast(model_id, AutoTokenizer.from_pretrained(path, revision=revision))
         model = load_weights(
             path, config, revision, quantize, embeddings, dtype=dtype, device=place, offload=offload_embeddings
         )
@@ -157,13 +157,19 @@ def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(local_path(model_id), revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(_not_found(model_id, error)) from error
+    except (AttributeError, TypeError) as error:  # transformers looks into files of a tokenizer that are not there
+        raise _no_fast_tokenizer(model_id) from error
     return _fast(model_id, tokenizer)
 
 
 def _fast(model_id: str, tokenizer: object) -> Tokenizer:
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise EncoderError(f"model.id: {model_id} has no fast tokenizer; put a tokenizer.json beside it")
+        raise _no_fast_tokenizer(model_id)
     return tokenizer.backend_tokenizer
+
+
+def _no_fast_tokenizer(model_id: str) -> EncoderError:
+    return EncoderError(f"model.id: {model_id} has no fast tokenizer; put a tokenizer.json beside it")
 
 
 def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:

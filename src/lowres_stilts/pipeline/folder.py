@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lowres_stilts.errors import RunError, UsageError
+from lowres_stilts.errors import LowresStiltsError, RunError, UsageError
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
 
@@ -87,7 +87,19 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
         remove_leftovers(path)
         if not folder.recipe.exists():
             write_text(folder.recipe, recipe.as_yaml())
-        yield folder
+        try:
+            yield folder
+        except LowresStiltsError:
+            if not taken:
+                _free(path)
+            raise
+
+
+def _free(path: Path) -> None:
+    """Leaves a folder to the next run where a mistake, such as a model that is not there, came before a phase."""
+    if not (path / "phases").exists():
+        for name in ("recipe.yaml", "log.jsonl"):
+            (path / name).unlink(missing_ok=True)
 
 
 def _require_same(path: Path, recipe: Recipe) -> None:

@@ -92,8 +92,8 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
         if bench.team.is_main:
             _write(phase, bench, network, progress, scores, folder / "module")
         bench.team.wait()
-    for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
-        if bench.team.is_main:
+    if bench.team.is_main:
+        for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
             leftover.unlink(missing_ok=True)
     bench.stack.activate(phase.active)
     summary: dict[str, Any] = json.loads((folder / "module" / "phase.json").read_text(encoding="utf-8"))
