@@ -1,6 +1,5 @@
 """Reads from a hub in a process of its own: `huggingface_hub` settles on endpoint and cache when imported."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -56,7 +55,7 @@ def plain(dataset: HubDataset) -> dict[str, Any]:
 def answer(question: str, dataset: HubDataset, options: dict[str, Any]) -> Any:
     if question == "commit":
         return resolve_revision(dataset, **options)
-    return [dataclasses.asdict(r) | {"path": str(r.path)} for r in read_hub(dataset, **options)]
+    return [{"path": str(r.path), "line": r.line, "fields": r.fields} for r in read_hub(dataset, **options)]
 
 
 def main() -> None:

@@ -1,10 +1,17 @@
+import dataclasses
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lowres_stilts.data.examples import Passage, Pool, Query, TextExample
+from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.catalog import REGISTRY
+from lowres_stilts.tasks.masked import parse_plain_text
 from lowres_stilts.tasks.source import Examples, FolderSource, HubSource
+from lowres_stilts.tasks.task import Task
 
 
 @settings(max_examples=100)
@@ -41,8 +48,11 @@ def test_translated_training_data_is_in_xtremes_format(tmp_path):
     path.write_text("A man.\tA cat.\tMtu.\tPaka.\tcontradictory\n")
     (example,) = source.examples(REGISTRY["xnli"], "train", "sw", translated=True)
     assert (example.text, example.text_pair, example.label) == ("Mtu.", "Paka.", "contradiction")
-    with pytest.raises(DataError, match="task udpos has no translated training data"):
+    with pytest.raises(DataError) as caught:
         source.examples(REGISTRY["udpos"], "train", "sw", translated=True)
+    assert str(caught.value) == (
+        "task udpos has no translated training data in XTREME's format; remove it from intermediate.translated"
+    )
     with pytest.raises(DataError, match=r"en-de-translated\.tsv: no such file"):
         list(source.examples(REGISTRY["xnli"], "train", "de", translated=True))
 
@@ -66,5 +76,85 @@ def test_the_hub_has_the_splits_that_its_record_names():
     assert hub.place(REGISTRY["xnli"], "test", "sw") == "facebook/xnli"
     with pytest.raises(DataError, match=r"task bucc2018 is not on the Hub as Parquet; use data\.source"):
         list(hub.examples(REGISTRY["bucc2018"], "test", "zh"))
-    with pytest.raises(DataError, match="translated training data is read from XTREME's files"):
+    assert hub.place(REGISTRY["bucc2018"], "test", "zh") == "bucc2018"
+    with pytest.raises(DataError) as caught:
         hub.examples(REGISTRY["xnli"], "train", "sw", translated=True)
+    assert str(caught.value) == "translated training data is read from XTREME's files; use data.source: xtreme"
+
+
+TEXTS = Task("mine", "mlm", "", ("sw", "ur"), "accuracy", parser=parse_plain_text, english="eng")
+
+
+@pytest.fixture
+def on_hub(tmp_path):
+    """Gives a task of texts a folder with the Hub's layout, whose rows say where they stand."""
+
+    def put(name, *places, splits=("train", "test"), **fields):
+        for place in places:
+            path = tmp_path / name / f"{place}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = [{"text": f"{name} {place} {row}", "gloss": f"English {row}"} for row in (1, 2)]
+            path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        hub = HubDataset(str(tmp_path / name), splits={split: split for split in splits})
+        return dataclasses.replace(TEXTS, name=name, hub=hub, **fields)
+
+    return put
+
+
+def texts(examples):
+    return [example.text for example in examples]
+
+
+def test_rows_of_a_split_in_a_language_become_examples(on_hub):
+    task = on_hub("a", "sw/train", "sw/test", "ur/test")
+    assert list(HubSource().examples(task, "test", "ur")) == [
+        TextExample("a ur/test 1", None, None), TextExample("a ur/test 2", None, None)
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="there are sw, ur"):
+        list(HubSource().examples(task, "test", "yo"))
+
+
+def test_a_task_of_parts_has_their_rows_one_after_the_other(on_hub):
+    parts = on_hub("a", "sw/train", "sw/test"), on_hub("b", "sw/test")
+    both = dataclasses.replace(TEXTS, parts=parts)
+    assert texts(HubSource().examples(both, "test", "sw")) == [
+        "a sw/test 1", "a sw/test 2", "b sw/test 1", "b sw/test 2"
+    ]  # fmt: skip
+
+
+def test_what_a_task_lacks_on_the_hub_is_the_english_of_the_one_it_is_trained_on(on_hub):
+    english = on_hub("english", "eng/train", splits=("train",))
+    task = on_hub("a", "sw/test", splits=("test",), trained_on=english)
+    hub = HubSource()
+    assert texts(hub.examples(task, "train", "sw")) == ["english eng/train 1", "english eng/train 2"]
+    assert texts(hub.examples(task, "test", "sw")) == ["a sw/test 1", "a sw/test 2"]
+    assert [hub.names(task, split) for split in ("train", "dev", "test")] == [True, False, True]
+
+
+def test_rows_of_pairs_are_a_pool(on_hub):
+    task = on_hub("a", "sw/test", "ur/test")
+    fields = {"source": "text", "english": "gloss"}
+    task = dataclasses.replace(task, hub=dataclasses.replace(task.hub, fields=fields))
+    assert HubSource().pool(task, "test", "ur") == Pool(
+        (Query(Passage("0", "a ur/test 1"), ("0",)), Query(Passage("1", "a ur/test 2"), ("1",))),
+        (Passage("0", "English 1"), Passage("1", "English 2")),
+    )
+
+
+def test_each_data_set_that_a_task_needs_is_pinned_at_its_own_revision(on_hub):
+    english = on_hub("english", "eng/train")
+    parts = on_hub("a", "sw/test"), on_hub("b", "sw/test")
+    both = dataclasses.replace(TEXTS, name="both", parts=parts, trained_on=english)
+    for streaming in (False, True):
+        pinned = HubSource({"other": "abc", "a": "local"}, streaming).pinned([both])
+        # A folder has no commits.
+        commits = {"english": "local", "a": "local", "b": "local"}
+        assert pinned == HubSource({"other": "abc", **commits}, streaming)
+        assert texts(pinned.examples(both, "test", "sw"))[::2] == ["a sw/test 1", "b sw/test 1"]
+
+
+def test_a_revision_of_the_recipe_is_the_one_that_is_read(on_hub):
+    task, hub = on_hub("a", "sw/test"), HubSource({"a": "abc"})
+    for ask in (lambda: list(hub.examples(task, "test", "sw")), lambda: hub.pinned([task])):
+        with pytest.raises(DataError, match="no revision 'abc'; a folder has no revisions"):
+            ask()

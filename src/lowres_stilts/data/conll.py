@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lowres_stilts.data.readers import Record, read_jsonl, read_lines, shown
@@ -14,8 +15,8 @@ Rows = list[tuple[int, list[str]]]
 def read_conll(path: Path, *, separator: str = "\t") -> Iterator[Record]:
     """Sentences of a file with a token and its tag per line and blank lines between sentences.
 
-    A file without tags has the tokens alone. Each record has `tokens`, `tags` (or none) and stands at its
-    first token's line.
+    A file without tags has the tokens alone. Each record has `tokens`, `tags` (or none) and the tokens' lines,
+    and stands at its first token's line.
 
     Raises:
         DataError: a line has neither one nor two columns, an empty one, or tags come and go within the file.
@@ -39,6 +40,11 @@ def read_any_conll(path: Path) -> Iterator[Record]:
     return read_conll(path, separator="\t" if "\t" in first else " ")
 
 
+def place_of_token(record: Record, index: int) -> Record:
+    """Where a token stands: on a line of its own in a CoNLL file, or else with its sentence."""
+    return replace(record, line=record.lines[index]) if record.lines else record
+
+
 def without_language_prefix(
     read: Callable[[Path], Iterator[Record]], languages: tuple[str, ...]
 ) -> Callable[[Path], Iterator[Record]]:
@@ -57,10 +63,10 @@ def without_language_prefix(
             if prefixed:
                 missing = next((index for index, match in enumerate(found) if match is None), None)
                 if missing is not None:
-                    line = record.line + missing if isinstance(record.line, int) else record.line
-                    raise DataError(f"{path}:{line}: expected a token with its language, such as en:word")
+                    problem = "expected a token with its language, such as en:word"
+                    raise place_of_token(record, missing).error(problem)
                 tokens = [prefix.sub("", token, count=1) for token in record.fields["tokens"]]
-                yield Record(record.path, record.line, record.fields | {"tokens": tokens})
+                yield replace(record, fields=record.fields | {"tokens": tokens})
             else:
                 yield record
 
@@ -83,4 +89,4 @@ def _blocks(path: Path, separator: str) -> Iterator[Rows]:
 def _record(path: Path, rows: Rows, *, tagged: bool) -> Record:
     tokens = [cells[0] for _, cells in rows]
     tags = [cells[1] for _, cells in rows] if tagged else None
-    return Record(path, rows[0][0], {"tokens": tokens, "tags": tags})
+    return Record(path, rows[0][0], {"tokens": tokens, "tags": tags}, tuple(number for number, _ in rows))

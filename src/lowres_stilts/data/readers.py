@@ -17,6 +17,8 @@ class Record:
     line: int | str
     """Its line, counted from 1, or its place in a file that is no list of lines."""
     fields: dict[str, Any]
+    lines: tuple[int, ...] = ()
+    """Of each token, where tokens have lines of their own."""
 
     def error(self, problem: str) -> DataError:
         """A data error that starts with this record's file and line."""

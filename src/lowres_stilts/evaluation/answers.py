@@ -86,7 +86,7 @@ def _answer_table(
 ) -> Floats:
     """Exact match, F1 and 1 for each question."""
     counts = np.zeros((len(gold), 3))
-    for row, (answers, text) in zip(counts, zip(gold, predicted, strict=True), strict=True):
+    for row, answers, text in zip(counts, gold, predicted, strict=True):
         row[2] = 1
         if text is None or not answers:
             continue

@@ -71,7 +71,7 @@ def score_benchmark(name: str, predictions: Path, references: Path) -> Benchmark
             f"{predictions}: nothing could be scored; {len(report.missing)} prediction files are missing, "
             f"{len(report.unusable)} could not be used{reason}"
         )
-    report.scores |= _group_scores(benchmark, details, report) | details
+    report.scores = _group_scores(benchmark, details, report) | details
     return report
 
 

@@ -162,13 +162,11 @@ def _answering_sentences(articles: Any, language: str) -> Iterator[tuple[str, li
     """Each question with the sentences that its answer begins in, or equals, of its paragraph."""
     paragraphs = (paragraph for article in articles for paragraph in article["paragraphs"])
     for number, paragraph in enumerate(paragraphs, start=1):
-        breaks = paragraph["sentence_breaks"]
-        sentences = [paragraph["context"][start:end] for start, end in breaks]
+        context, breaks = paragraph["context"], paragraph["sentence_breaks"]
+        sentences = [context[start:end] for start, end in breaks]
         for question in paragraph["qas"]:
             begin = question["answers"][0]["answer_start"]
-            around = [text for text, (start, end) in zip(sentences, breaks, strict=True) if start <= begin < end][
-                :1
-            ]
+            around = [context[start:end] for start, end in breaks if start <= begin < end][:1]
             places = [place for place, text in enumerate(sentences) if [text] == around]
             yield question["id"], [f"{language}_{number}_{place}" for place in places]
 

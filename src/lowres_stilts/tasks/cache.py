@@ -64,7 +64,8 @@ def cached_features(task: Task, examples: Iterable[Any], tokenizer: Tokenizer, m
     def fill(temporary: Path) -> None:
         if taken is None:
             write_features(temporary, encode_in_parts(task, examples, tokenizer, max_length))
-        for name, content in (taken or {}).items():
+            return
+        for name, content in taken.items():
             (temporary / name).write_bytes(content)
 
     write_folder(folder, fill)
@@ -77,7 +78,7 @@ def fingerprint(examples: Iterable[Any]) -> str:
     """SHA-256 over the examples in their order."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(f"{example!r}\n".encode(errors="surrogatepass"))
+        digest.update(f"{example!r}\n".encode())
     return digest.hexdigest()
 
 

@@ -124,7 +124,7 @@ def _check(
             for text, found in part:
                 report.examples += 1
                 labels.update(found)
-                digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+                digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
                 if split == "train" and language == task.english:
                     trained_on.add(digest)
                 elif digest in trained_on:

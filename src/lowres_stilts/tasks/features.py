@@ -47,7 +47,7 @@ class Features:
 
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of the longest sequence of each example, `[examples]`."""
-        return np.maximum.reduceat(np.diff(self.sequences), self.examples[:-1]) if len(self) else np.zeros(0, int)
+        return np.maximum.reduceat(np.diff(self.sequences), self.examples[:-1])
 
     def widths(self) -> NDArray[np.int64]:
         """Number of sequences of each example, `[examples]`."""

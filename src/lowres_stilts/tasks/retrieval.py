@@ -170,7 +170,7 @@ def _mentions(record: Record) -> Iterator[Query]:
     context = Record(record.path, record.line, _object(record, "context"))
     text = context.text("text")
     for mention in _objects(record, "mentions"):
-        span = Record(mention.path, mention.line, _object(mention, "mention_span")).fields
+        span = _object(mention, "mention_span")
         start, end = span.get("start"), span.get("end")
         if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
             raise mention.error(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lowres_stilts.data.conll import read_conll
+from lowres_stilts.data.conll import place_of_token, read_conll
 from lowres_stilts.data.examples import TaggedSentence
 from lowres_stilts.data.readers import Record, is_text, read_jsonl
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
@@ -36,10 +36,7 @@ def parse_tagged(record: Record, task: Task) -> TaggedSentence:
 def _tag(record: Record, task: Task, offset: int, tag: object) -> str:
     name = task.label_names.get(str(tag), str(tag))
     if task.labels and name not in task.labels:
-        # A CoNLL file has each token on a line of its own.
-        own_line = record.path.suffix != ".jsonl" and isinstance(record.line, int)
-        place = Record(record.path, record.line + offset, {}) if own_line else record  # type: ignore[operator]
-        raise place.error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
+        raise place_of_token(record, offset).error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
     return name
 
 
