@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowres_stilts.cli.interrupt import interruptible
+
 if TYPE_CHECKING:
     from lowres_stilts.training.team import Team
 
-INTERRUPTED = 130
 WIDTH_OF_FILES = 100
 EXAMPLE = "Example: lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7"
 
@@ -36,12 +37,8 @@ def run_command(
     quiet_libraries()
     from lowres_stilts.training.team import joined
 
-    try:
-        with joined() as team:
-            _run(recipe, output, overrides or [], resume=resume, as_json=as_json, team=team)
-    except KeyboardInterrupt:
-        typer.echo("stopped; go on with --resume", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with interruptible(), joined() as team:
+        _run(recipe, output, overrides or [], resume=resume, as_json=as_json, team=team)
 
 
 def _run(

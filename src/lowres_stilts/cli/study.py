@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-INTERRUPTED = 130
+from lowres_stilts.cli.interrupt import interruptible
+
 EXAMPLE = (
     "Example: lowres-stilts study configs/studies/phang2020-small.yaml -o studies/phang --set recipe.data.dir=data"
 )
@@ -54,11 +55,8 @@ def study_command(
         return
     from lowres_stilts.study.run import run_study
 
-    try:
+    with interruptible():
         finished = run_study(loaded, recipes, folder, resume=resume, engine=engine, workers=workers)  # type: ignore[arg-type]
-    except KeyboardInterrupt:
-        typer.echo("stopped; go on with --resume", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(finished.results, indent=2, ensure_ascii=False))
     else:
