@@ -111,22 +111,18 @@ def _mean_json(row: Row, measure: Any, seed: int) -> dict[str, Any] | None:
 
 
 def _score(sample: Sample, examples: int, seed: int) -> dict[str, Any]:
-    return _json(within_points(estimate(sample, examples, seed)))
+    return _json(estimate(sample, examples, seed), least=0.0)
 
 
 def _judged_gain(found: Estimate | None, adjusted: float | None, alpha: float) -> dict[str, Any]:
     if found is None or adjusted is None:
         return {"gain": None}
-    return {
-        "gain": {
-            **_json(within_points(found, -100.0)),
-            "adjusted_p": round(adjusted, 6),
-            "call": call(found, adjusted, alpha),
-        }
-    }
+    return {"gain": {**_json(found), "adjusted_p": round(adjusted, 6), "call": call(found, adjusted, alpha)}}
 
 
-def _json(found: Estimate) -> dict[str, Any]:
+def _json(found: Estimate, least: float = -100.0) -> dict[str, Any]:
+    """An estimate in points: of a difference, or of a score, which is 0 at least."""
+    found = within_points(found, least)
     return {
         "value": found.value,
         "ci95": [found.low, found.high],

@@ -109,7 +109,7 @@ def estimate(sample: Sample, examples: int, seed: int) -> Estimate:
     )  # fmt: skip
 
 
-def within_points(found: Estimate, least: float = 0.0) -> Estimate:
+def within_points(found: Estimate, least: float) -> Estimate:
     """An estimate whose interval ends where points do; the widened share of the seeds may pass that.
 
     Args:

@@ -2,8 +2,8 @@
 
 It is our own rather than transformers' Trainer, since Trainer writes checkpoints in place (a kill in the middle
 leaves half of one), plans batches by count and not by tokens, averages the loss over batches of unequal size,
-and trains bfloat16 weights without float32 originals. What processes say to each
-other goes through Accelerate (`team.py`).
+and trains bfloat16 weights without float32 originals. What processes say to each other goes through Accelerate
+(`team.py`).
 """
 
 import time
@@ -121,8 +121,8 @@ def train(
     progress = load_checkpoint(checkpoint, optimizer) if checkpoint.exists() else Progress()
     optimizer.set_weights(team.weights_of_main(optimizer.weights()))
     team.wait()  # all have looked for the checkpoint before main writes one
-    updater = Updater(network, encoder, jobs, optimizer, tokens_at_once=schedule.tokens_at_once, team=team)
-    updater.tokens_at_once = progress.tokens_at_once or schedule.tokens_at_once
+    at_once = progress.tokens_at_once or schedule.tokens_at_once
+    updater = Updater(network, encoder, jobs, optimizer, tokens_at_once=at_once, team=team)
     if schedule.reuse_lower_layers and schedule.epochs > 1 and team.size == 1:
         updater.lower = _lower_states(network, encoder, jobs, checkpoint.parent)
     checkpoint_layers(encoder, schedule.gradient_checkpointing)
