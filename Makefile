@@ -43,9 +43,8 @@ sbom: $(VENV)/.release  ## what is installed here, as CycloneDX, in dist/sbom.js
 audit: $(VENV)/.release  ## known vulnerabilities of what is installed here; asks PyPI, so it needs the network
 	$(VENV)/bin/pip-audit --skip-editable
 
-mutants: $(VENV)/.release  ## mutation testing of tasks, evaluation, hub and recipe: hours; ONLY='*mix*' picks some
-	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ONLY)
-	$(VENV)/bin/mutmut results
+mutants: $(VENV)/.release  ## mutation testing of a room, minutes to hours: ROOM=recipe, tasks, evaluation or hub; SAMPLE=120
+	$(VENV)/bin/python scripts/mutants.py $(ROOM) $(if $(SAMPLE),--sample $(SAMPLE))
 
 docs: $(VENV)/.dev  ## the site, into build/site; links are checked
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet && echo built: build/site/index.html

@@ -112,3 +112,10 @@ def test_same_seed_same_interval():
     table = _table(np.arange(50) % 3 == 0)
     assert mean_interval(ACCURACY, [table], seed=5) == mean_interval(ACCURACY, [table], seed=5)
     assert mean_interval(ACCURACY, [table], seed=5) != mean_interval(ACCURACY, [table], seed=6)
+
+
+def test_without_being_asked_there_are_1000_resamples_from_seed_13():
+    table = _table(np.arange(50) % 3 == 0)
+    usual = mean_interval(ACCURACY, [table])
+    assert usual == mean_interval(ACCURACY, [table], samples=1000, seed=13)
+    assert usual != mean_interval(ACCURACY, [table], samples=1000, seed=14)

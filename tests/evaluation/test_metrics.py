@@ -98,9 +98,17 @@ def test_a_label_is_no_index():
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_every_example_needs_an_answer(metric):
+def test_every_example_needs_an_answer_and_every_answer_an_example(metric):
+    gold, predicted = EXAMPLES[metric.name]
+    for fewer in ((gold, predicted[:2]), (gold[:2], predicted)):
+        with pytest.raises(ValueError, match=r"shorter|longer"):
+            metric.table(*fewer, "en")
+
+
+@pytest.mark.parametrize("tags", [("N",), ("N", "V", "N")])
+def test_every_token_needs_a_tag(tags):
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        metric.table([("O",), ("O",)], [*EXAMPLES[metric.name][1][:1]], "en")
+        METRICS["token_accuracy"].table([("N", "V")], [tags], "en")
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
@@ -140,3 +148,14 @@ def test_token_accuracy_is_over_tokens_not_sentences():
     metric = METRICS["token_accuracy"]
     table = metric.table([("N", "V"), ("N",)], [("N", "N"), ("N",)], "en")
     assert metric.score(table) == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_examples_are_added_one_after_the_other_whatever_the_layout_of_the_table(order):
+    """As the official scripts do: another order of adding ends in another digit."""
+    shares = np.random.default_rng(0).random(1000)
+    table = np.array(np.stack([shares, np.ones(1000)], axis=1), order=order)
+    total = 0.0
+    for share in shares.tolist():
+        total += share
+    assert METRICS["map_at_20"].score(table) == total / 1000 * 100

@@ -49,5 +49,10 @@ def test_repetitions_are_no_hits_but_take_ranks():
     assert average_precision({"y"}, ["x", "x", "y"]) == 1 / 3
 
 
+def test_where_nothing_is_right_nothing_is_gained():
+    assert average_precision((), ["x"]) == 0
+    assert average_precision((), []) == 0
+
+
 def test_the_mean_is_over_queries_and_an_empty_ranking_counts_zero():
     assert MAP.score(MAP.table([("x",), ("y",), ("z", "w")], [["x"], [], ["z", "w"]], "sw")) == 2 / 3 * 100

@@ -17,7 +17,7 @@ DOWNLOADS = {
     "xquad/xquad.ru.json": json.dumps(SQUAD),
     "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.goldp.sw.dev.json": json.dumps(SQUAD),
     "mlqa/MLQA_V1/test/test-context-vi-question-vi.json": json.dumps(SQUAD),
-    "mlqa/MLQA_V1/test/test-context-vi-question-en.json": "not looked at",
+    "mlqa/MLQA_V1/test/test-context-en-question-vi.json": "not looked at, since its languages are two",
     "tatoeba/sw-en.sw": "moja\nmbili\n",
     "tatoeba/sw-en.en": "one\ntwo\n",
     "bucc2018/zh-en.test.gold": "zh-1\ten-1\n",
@@ -80,6 +80,24 @@ def test_panx_without_tags_is_told_from_tags(folders):
     (download / "panx" / "test-sw.tsv").write_text("sw:Nairobi\nsw:ni\n")
     (line,) = score_benchmark("xtreme", predictions, download).unusable
     assert line.endswith("panx/test-sw.tsv: it has no tags, as in PAN-X's public test files")
+
+
+@pytest.mark.parametrize("tags", ["O", "B-LOC", "I-ORG"])
+def test_one_tag_is_enough_to_tell_panx_from_bare_tokens(tags, folders):
+    _, download = folders
+    path, source = find_reference(download, "panx", "sw")
+    path.write_text(f"Nairobi\t{tags}\n")
+    assert source.read(path) == [[tags]]
+
+
+def test_a_pair_of_sentences_without_label_is_not_taken_for_a_label(folders):
+    _, download = folders
+    path, source = find_reference(download, "xnli", "sw")
+    path.write_text("Ni mvua.\tMvua inanyesha.\tsi kweli\nNi mvua.\tMvua inanyesha.\n")
+    with pytest.raises(DataError, match=r"xnli/test-sw\.tsv:2: no label in the last column"):
+        source.read(path)
+    path.write_text("Ni mvua.\tMvua inanyesha.\tsi kweli\nneutral\n")
+    assert source.read(path) == ["si kweli", "neutral"]
 
 
 def test_a_choice_without_label_is_named_by_its_line(folders):

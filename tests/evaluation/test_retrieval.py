@@ -28,9 +28,10 @@ def encoder(tiny_model):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-@pytest.mark.parametrize("layer", [0, 1, -1])
+@pytest.mark.parametrize("layer", [0, 1, 2, -1, -3])
 def test_embeddings_are_those_of_transformers(encoder, layer, pooling):
     vectors = embed(encoder.model, encoder, PASSAGES, View(layer, pooling), prefix="good ", tokens_per_batch=12)
+    assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     for text, vector in zip(TEXTS, vectors, strict=True):
         ids = torch.tensor([encoder.tokenizer.encode("good " + text).ids])
@@ -60,6 +61,65 @@ def test_the_nearest_candidate_answers(encoder, similarity):
     assert found == [f"en-{number}" for number in reversed(range(len(texts)))]
 
 
+def hub_pool(*queries):
+    """Each query has a candidate of its own; "the" is near all of them."""
+    own = "cat dog", "rain sea", "sun tea"
+    asked = (*queries, *(f"the the {text}" for text in own))
+    return Pool(
+        tuple(Query(Passage(text, text), None) for text in asked),
+        tuple(Passage(text, text) for text in ("the", *own)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "answers"),
+    [
+        ({}, ["the", "the", "the", "the"]),
+        # Only so many of the nearest are looked at, and "the" is the nearest of all queries.
+        ({"similarity": "margin", "neighbours": 1}, ["the", "the", "the", "the"]),
+        ({"similarity": "margin", "neighbours": 2}, ["the", "cat dog", "rain sea", "sun tea"]),
+    ],
+)
+def test_a_margin_discounts_the_candidate_that_is_near_everything(options, answers, encoder):
+    retriever = Retriever(encoder.model, encoder, View(), **options)
+    assert retriever.answer(REGISTRY["tatoeba"], hub_pool("the")) == answers
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "mined"),
+    [(1, ["cat dog", "the", "sun tea"]), (2, ["cat dog", "rain sea", "sun tea"])],
+)
+def test_mining_looks_at_as_many_neighbours_as_asked_for(neighbours, mined, encoder):
+    retriever = Retriever(encoder.model, encoder, View(), neighbours=neighbours)
+    assert retriever.answer(REGISTRY["bucc2018"], hub_pool()) == mined
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({}, "rain cat rain"),
+        ({"max_length": 4}, "rain cat rain"),  # room for two words: "cat rain" and "rain cat"
+        ({"max_length": 3}, "cat"),
+        ({"max_length": 4, "prefix": "good "}, "cat"),
+        ({"prefix": "good "}, "rain cat rain"),
+    ],
+)
+def test_prefix_and_length_reach_the_passages(options, answer, encoder):
+    candidates = tuple(Passage(text, text) for text in ("rain cat rain", "cat"))
+    pool = Pool((Query(Passage("sw", "cat rain rain rain"), None),), candidates)
+    assert Retriever(encoder.model, encoder, View(), **options).answer(REGISTRY["tatoeba"], pool) == [answer]
+
+
+def test_batches_keep_to_their_budget_of_tokens(encoder):
+    shapes = []
+    hook = encoder.model.register_forward_pre_hook(
+        lambda model, places, names: shapes.append(tuple(names["input_ids"].shape)), with_kwargs=True
+    )
+    Retriever(encoder.model, encoder, View(), tokens_per_batch=12).answer(REGISTRY["tatoeba"], hub_pool())
+    hook.remove()
+    assert shapes == [(2, 6), (1, 6), (3, 4), (1, 3)]
+
+
 def test_a_ranking_has_twenty_candidates_or_all_and_none_twice(encoder):
     retriever = Retriever(encoder.model, encoder, View())
     texts = [f"{a} {b}" for a in "the cat dog sat ran".split() for b in "good bad hello sea sun".split()]
@@ -83,6 +143,25 @@ def test_mining_takes_its_threshold_from_the_tuning_pool(encoder):
     assert one[0] == "en-5"
 
 
+def mining_pool(split, pairs, query, candidate):
+    """Pairs of the same texts, and a query and a candidate that have nothing to do with each other."""
+    queries = [Query(Passage(f"{split}-sw-{n}", text), (f"{split}-en-{n}",)) for n, text in enumerate(pairs)]
+    candidates = [Passage(f"{split}-en-{n}", text) for n, text in enumerate((*pairs, candidate))]
+    return Pool((*queries, Query(Passage(f"{split}-sw-x", query), ())), tuple(candidates))
+
+
+DEV = mining_pool("dev", ["hello world", "sad dog"], "happy smile sea", "bad cry grey")
+TEST = mining_pool("test", ["the cat sat", "calm sea"], "rain tea sun", "good dog world")
+UNKNOWN = Pool(tuple(Query(query.passage, None) for query in TEST.queries), TEST.candidates)
+
+
+def test_what_is_below_the_threshold_of_other_sentences_is_not_mined(encoder):
+    retriever, task = Retriever(encoder.model, encoder, View()), REGISTRY["bucc2018"]
+    assert retriever.answer(task, UNKNOWN, DEV) == ["test-en-0", "test-en-1", None]
+    assert retriever.answer(task, TEST) == ["test-en-0", "test-en-1", None]
+    assert retriever.answer(task, UNKNOWN) == ["test-en-0", "test-en-1", "test-en-2"]
+
+
 def test_a_sentence_that_occurs_twice_is_not_mined(encoder):
     texts = [*TEXTS, "tea"]
     found = Retriever(encoder.model, encoder, View()).answer(
@@ -100,8 +179,21 @@ def test_a_sweep_answers_for_every_layer_and_pooling(encoder):
     assert set(answers) == {View(layer, pooling) for layer in (0, 2) for pooling in ("mean", "cls")}
     assert answers[View(2, "mean")]["sw"] == retriever.answer(REGISTRY["tatoeba"], pools["sw"])
     assert answers[View(0, "mean")]["sw"] == ["en-2", "en-1", "en-0"]
+    # At the embedding output the first token has seen no other: it is the same for all.
+    assert len(set(answers[View(0, "cls")]["sw"])) == 1
 
 
-def test_a_layer_that_is_not_there_is_named(encoder):
-    with pytest.raises(RecipeError, match=r"evaluate\.retrieval\.layer: 3 is out of range, there are 0 to 2"):
-        embed(encoder.model, encoder, PASSAGES, View(3))
+def test_a_sweep_tunes_each_language_on_its_own_pool(encoder):
+    retriever = Retriever(encoder.model, encoder, View())
+    tuned = sweep(retriever, [-1], REGISTRY["bucc2018"], {"zh": UNKNOWN, "fr": UNKNOWN}, {"zh": DEV})
+    assert tuned[View(-1, "mean")] == {
+        "zh": ["test-en-0", "test-en-1", None],
+        "fr": ["test-en-0", "test-en-1", "test-en-2"],
+    }
+
+
+@pytest.mark.parametrize("layer", [3, -4])
+def test_a_layer_that_is_not_there_is_named(layer, encoder):
+    message = rf"evaluate\.retrieval\.layer: {layer} is out of range, there are 0 to 2"
+    with pytest.raises(RecipeError, match=message):
+        embed(encoder.model, encoder, PASSAGES, View(layer))

@@ -20,6 +20,8 @@ PREDICTIONS = {
     "qa": st.just("") | st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 }
 
+OTHER = "a family that XTREME does not have"
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
@@ -69,12 +71,15 @@ def test_another_number_of_predictions_is_refused(family, data, path):
         ("pawsx", ["1", "0"], "1\n0\n"),
         ("xcopa", [1, 0], "1\n0\n"),
         ("tatoeba", ["3", "0"], "3\n0\n"),
-        ("tydiqa", ["the cat", ""], '{\n "0": "the cat",\n "1": ""\n}\n'),
+        ("tydiqa", ["猫 é", ""], '{\n "0": "猫 é",\n "1": ""\n}\n'),
+        (OTHER, [{"猫": 1}, ("a", 2)], '{"猫": 1}\n["a", 2]\n'),
     ],
 )
-def test_the_format_is_xtremes(name, predictions, text, path):
-    write_predictions(path, REGISTRY[name], asked(len(predictions)), predictions)
+def test_the_format_is_xtremes_or_for_other_families_json_in_lines(name, predictions, text, path):
+    task = mine(name) if name == OTHER else REGISTRY[name]
+    write_predictions(path, task, asked(len(predictions)), predictions)
     assert path.read_bytes() == text.encode()
+    assert read_predictions(path, task, asked(len(predictions))) == predictions
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n"])
@@ -83,6 +88,8 @@ def test_files_of_others_may_end_as_they_like(ending, path):
     assert read_predictions(path, REGISTRY["panx"], asked(2)) == [("B-PER", "I-PER"), ("O",)]
     path.write_text("B-PER\r\nI-PER\r\n\r\nO\r\n")
     assert read_predictions(path, REGISTRY["panx"], asked(2)) == [("B-PER", "I-PER"), ("O",)]
+    path.write_text("NOUN\n\nX" + ending)
+    assert read_predictions(path, REGISTRY["udpos"], asked(2)) == [("NOUN",), ("X",)]
 
 
 @pytest.mark.parametrize("content", [b"0\none\n", b"0\n\n", b"1.5\n", b"\xff\n"])
@@ -123,8 +130,23 @@ def test_answers_that_are_not_for_these_questions_are_refused(content, path):
         read_predictions(path, REGISTRY["tydiqa"], asked(2))
 
 
+@pytest.mark.parametrize("name", ["tydiqa", "bucc2018", "mewslix"])
+@pytest.mark.parametrize("predictions", [["a", "b"], ["a", "b", "c", "d"]], ids=["fewer", "more"])
+def test_answers_are_written_for_as_many_questions_alone(name, predictions, tmp_path):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        write_predictions(tmp_path / "new", REGISTRY[name], POOL, predictions)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pair_needs_its_tab(path):
+    path.write_text("zh-1\ten-7\nzh-2 en-1\n")
+    with pytest.raises(DataError, match="cannot be read as predictions of bucc2018"):
+        read_predictions(path, REGISTRY["bucc2018"], POOL)
+
+
 def test_the_file_is_named_after_split_and_language_with_the_formats_suffix():
     assert prediction_file(REGISTRY["tydiqa"], "test", "sw") == "test-sw.json"
     assert prediction_file(REGISTRY["xnli"], "dev", "sw") == "dev-sw.tsv"
     assert prediction_file(REGISTRY["bucc2018"], "test", "zh") == "test-zh.tsv"
     assert prediction_file(REGISTRY["mewslix"], "test", "tr") == "test-tr.json"
+    assert prediction_file(mine(OTHER), "test", "tr") == "test-tr.jsonl"

@@ -66,6 +66,12 @@ def test_another_seed_gives_other_batches_in_another_order():
     assert lengths != sorted(lengths, reverse=True)
 
 
+def test_examples_of_equal_length_keep_their_order():
+    features = pack([[[5] * (1 + number % 3)] for number in range(60)], [0] * 60)
+    order = list(itertools.chain(*plan(features, 12, None)))
+    assert order == [number for rest in (2, 1, 0) for number in range(60) if number % 3 == rest]
+
+
 def test_equal_lengths_fill_the_budget():
     features = pack([[[5] * 4]] * 10, [0] * 10)
     assert [len(batch) for batch in plan(features, 12, None)] == [3, 3, 3, 1]
@@ -122,7 +128,7 @@ def test_labels_of_windows_stay_with_their_windows(nested, data):
     ]
     first = list(itertools.accumulate(map(len, nested), initial=0))
     wanted = [number for example in chosen for number in range(first[example], first[example + 1])]
-    assert batch.labels[:, 0].tolist() == wanted
+    assert batch.labels[:, 0].tolist() == batch.rows.tolist() == wanted
 
 
 @settings(max_examples=50)

@@ -5,7 +5,7 @@ import pytest
 from tokenizers import normalizers
 
 from lowres_stilts.data.examples import Answer, Question, TaggedSentence, TextExample
-from lowres_stilts.tasks.cache import cached_features, features_from
+from lowres_stilts.tasks.cache import cached_features, encode_in_parts, features_from
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, pack, write_features
 from lowres_stilts.tasks.task import Task
@@ -82,6 +82,12 @@ def test_features_from_disk_equal_those_in_memory_in_any_number_of_parts(family,
     assert (arrays(again), files) == (arrays(whole), 1)
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2500, [1000, 1000, 500])])
+def test_a_thousand_examples_are_encoded_at_a_time(count, sizes):
+    task, examples = MANY["classification"]
+    assert [len(part) for part in encode_in_parts(task, examples[:count], tiny_tokenizer(), 16)] == sizes
+
+
 def iter_again(examples):
     """Can be gone through anew, but has neither a length nor an order of its own."""
 
@@ -111,7 +117,9 @@ def test_features_from_a_shelf_are_the_same_and_are_not_made_again(family, tmp_p
         with features_from(shelf):
             made.append(cached_features(task, examples, tiny_tokenizer(), 16))
     assert arrays(made[0]) == arrays(made[1])
-    assert len(shelf) == 1
+    ((key, files),) = shelf.items()
+    first = tmp_path / "a" / "features" / key
+    assert files == {path.name: path.read_bytes() for path in first.iterdir()}
 
 
 def test_what_lies_on_the_shelf_is_taken(features, tmp_path):
@@ -129,15 +137,17 @@ def test_what_lies_on_the_shelf_is_taken(features, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ids", "shapes.json", "labels"])
-@pytest.mark.parametrize("damage", ["cut", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "of another kind"])
 def test_a_damaged_cache_is_made_anew(name, damage, features, private_cache):
     first, _ = features()
     whole = arrays(first)
     (folder,) = (private_cache / "features").iterdir()
     if damage == "cut":
         (folder / name).write_bytes((folder / name).read_bytes()[:-3])
-    else:
+    elif damage == "missing":
         (folder / name).unlink()
+    else:
+        (folder / name).write_text("{}")
     second, files = features()
     assert (arrays(second), files) == (whole, 1)
     assert arrays(Features.load(folder)) == whole

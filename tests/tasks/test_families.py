@@ -145,6 +145,13 @@ def test_tagging_puts_labels_at_carriers_only():
     assert features.carriers.tolist() == [label != UNLABELLED for label in features.labels]
 
 
+def test_a_tag_that_is_none_of_the_labels_is_no_label():
+    example = TaggedSentence(("the", "cat"), ("MISC", "O"))
+    features = FAMILIES["tagging"].encode(TASKS["tagging"], [example], TOKENIZER, 20)
+    assert features.labels.tolist() == [UNLABELLED, UNLABELLED, 0, UNLABELLED]
+    assert features.carriers.tolist() == [False, True, True, False]
+
+
 @settings(max_examples=60)
 @given(example=EXAMPLES["tagging"], max_length=st.integers(3, 16))
 def test_tagging_has_one_label_for_every_word_in_order_across_windows(example, max_length):

@@ -54,6 +54,18 @@ def test_pack_keeps_every_token_in_its_place(nested):
             assert features.ids[features.sequences[row] : features.sequences[row + 1]].tolist() == ids
 
 
+@pytest.mark.parametrize("nested", [[], [[[5, 6]], [[7]]]])
+def test_arrays_are_of_the_kinds_that_are_documented(nested):
+    features = pack(nested, list(range(len(nested))))
+    assert {name: array.dtype for name, array in vars(features).items()} == {
+        "ids": np.int32, "sequences": np.int64, "examples": np.int64,
+        "labels": np.int32, "carriers": np.bool_, "offsets": np.int32,
+    }  # fmt: skip
+    assert features.offsets.shape == (0, 2)
+    assert features.lengths().dtype == features.widths().dtype == np.int64
+    assert pack(nested, [0] * len(nested), offsets=[(0, 1)]).offsets.dtype == np.int32
+
+
 @settings(max_examples=40)
 @given(nested=NESTED.filter(bool), kind=st.sampled_from(KINDS))
 def test_what_is_labelled_follows_from_the_arrays(nested, kind):

@@ -13,6 +13,7 @@ from lowres_stilts.data.examples import (
     TaggedSentence,
     TextExample,
 )
+from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.evaluation.metrics import METRICS
@@ -132,6 +133,12 @@ def test_a_source_is_the_folder_of_the_recipe(tmp_path, monkeypatch):
     assert open_source(settings) == HubSource({"xnli": "abc"}, streaming=True)
 
 
+def test_the_starter_data_is_a_source_of_its_own(private_cache):
+    source = open_source(DataSettings(source="starter"))
+    assert source.folder == starter_data_dir()
+    assert source.languages(REGISTRY["starter-topic"], "train") == ("en",)
+
+
 def test_a_folder_that_does_not_exist_is_a_data_error(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         (tmp_path / "file").touch()
@@ -150,6 +157,7 @@ CUSTOM = {
         {"labels": ["a", "b"]},
         {
             "x.tsv": "text\tlabel\nthe cat\tb\n",
+            "no header.tsv": "the cat\tb\n",
             "x.jsonl": json.dumps({"text": "the cat", "label": "b"}),
         },
         TextExample("the cat", None, "b"),
@@ -158,6 +166,7 @@ CUSTOM = {
         {"labels": ["a", "b"], "pair": True},
         {
             "x.tsv": "text\ttext_pair\tlabel\nthe cat\tsat\tb\n",
+            "no header.tsv": "the cat\tsat\tb\n",
             "x.jsonl": json.dumps({"text": "the cat", "text_pair": "sat", "label": "b"}),
         },
         TextExample("the cat", "sat", "b"),

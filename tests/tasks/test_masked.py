@@ -41,6 +41,11 @@ def test_what_is_hidden_depends_on_the_text_alone(texts):
         assert together.ids[rows].tolist() == encode([text]).ids.tolist()
 
 
+def test_the_same_tokens_are_hidden_by_every_release():
+    features = encode(["the cat sat calm tea sea " * 4], 30)
+    assert np.flatnonzero(features.carriers).tolist() == [3, 17, 19, 25]
+
+
 def test_a_long_text_becomes_several_sequences_of_one_example():
     features = encode(["the cat sat " * 19 + "the cat sat", "sun"])
     assert features.widths().tolist() == [6, 1]

@@ -46,7 +46,7 @@ def pool(reader):
 
 
 PAIRS = task("classification", tsv(*NLI), parse_text, fields=("premise", "hypothesis"))
-TAGS = task("tagging", read_tagged, parse_tagged)
+TAGS = task("tagging", read_tagged, parse_tagged, label_names={"A": "a"})
 PARALLEL = pool(read_parallel)
 CHOICES = {
     name: getattr(choices, name)
@@ -107,6 +107,10 @@ def folder(tmp_path_factory):
             '{"premise": "x", "hypothesis": "y", "label": []}',
             ":1: label [] is not one of a, b, 1",
         ),
+        *(
+            ("parse_nli", json.dumps({field: "x"}), ":1: expected fields premise and hypothesis")
+            for field in ("premise", "hypothesis", "sentence1")
+        ),
         ("parse_nli", '{"premise": "x", "hypothesis": "y", "label": {}}', ":1: label {} is not one of a, b, 1"),
         (
             "squad",
@@ -127,6 +131,7 @@ def folder(tmp_path_factory):
         ("classification jsonl", '{"premise": "x"}', ":1: field 'hypothesis' must be a text, found nothing"),
         ("tagging conll", "x\ta\n\ny\tb\nz\tc\n", ":4: tag 'c' is not one of a, b, 1"),
         ("tagging jsonl", '\n{"tokens": ["x"], "tags": ["c"]}', ":2: tag 'c' is not one of a, b, 1"),
+        ("tagging jsonl", '{"tokens": ["x", "y"], "tags": ["a", "c"]}', ":1: tag 'c' is not one of a, b, 1"),
         ("tagging jsonl", '{"tokens": ["x"], "tags": []}', ":1: field 'tags' must be a list of 1 tags"),
         ("tagging jsonl", '{"tokens": []}', ":1: field 'tokens' must be a list of words"),
         ("tagging jsonl", '{"tokens": ["x", ""]}', ":1: field 'tokens' must be a list of words"),
@@ -163,6 +168,21 @@ def test_a_wrong_field_names_file_line_and_field(name, content, problem, write):
         list(read(path))
     assert str(caught.value).startswith(f"{path}{problem}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "example"),
+    [
+        ("parse_nli", {"premise": "x", "hypothesis": "y", "label": "a"}, TextExample("x", "y", "a")),
+        ("parse_nli", {"context": "x", "hypothesis": "y", "label": 1}, TextExample("x", "y", "1")),
+        ("parse_nli", {"sentence1": "x", "sentence2": "y", "gold_label": "-"}, TextExample("x", "y", None)),
+        ("tagging jsonl", {"tokens": ["x", "y"], "tags": ["b", "A"]}, TaggedSentence(("x", "y"), ("b", "a"))),
+        ("tagging jsonl", {"tokens": ["x", "y"]}, TaggedSentence(("x", "y"), None)),
+    ],
+)
+def test_every_spelling_of_fields_and_labels_is_read(name, fields, example, write):
+    read, file, _ = READERS[name]
+    assert list(read(write(json.dumps(fields), file))) == [example]
 
 
 def test_parallel_files_of_unequal_length_or_with_gaps_are_refused(tmp_path, write):

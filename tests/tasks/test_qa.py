@@ -1,13 +1,19 @@
 import dataclasses
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.data.examples import Answer, Question
+from lowres_stilts.data.readers import Record
+from lowres_stilts.errors import DataError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.features import UNLABELLED
+from lowres_stilts.tasks.qa import parse_squad
 from tests.oracle import oracle_predictions, oracle_scores
 from tests.tiny import WORDS, tiny_tokenizer
 
@@ -108,3 +114,73 @@ def test_a_question_whose_answer_is_not_known_has_no_label():
     assert features.labels_of == "sequence"
     assert QA.gold(Question("1", "the", "cat", None)) is None
     assert QA.gold(Question("1", "the", "cat", ())) == ()
+
+
+def test_no_answer_is_labelled_with_the_first_token_and_a_tie_is_for_the_answer():
+    question = Question("1", "the", "cat", ())
+    features = QA.encode(SQUAD_V2, [question], TOKENIZER, 16)
+    assert features.labels.tolist() == [[0, 0]]
+    scores = np.zeros((1, len(features.ids), 2), np.float32)
+    assert QA.decode(SQUAD_V2, question, features, 0, scores) == "cat"
+    scores[0, 0] = 0.1
+    assert QA.decode(SQUAD_V2, question, features, 0, scores) == ""
+    assert QA.decode(SQUAD, question, features, 0, scores) == "cat"
+
+
+ASKED = {"id": "7", "question": "who?", "context": "a dog, a cat"}
+FOUND = [{"text": "a", "answer_start": 7}, {"text": "cat", "answer_start": 9}]
+ANSWERS = (Answer("a", 7), Answer("cat", 9))
+
+
+def parse(fields, task=SQUAD):
+    return parse_squad(Record(Path("x.json"), 3, ASKED | fields), task)
+
+
+@pytest.mark.parametrize(
+    ("fields", "answers"),
+    [
+        ({"answers": FOUND}, ANSWERS),
+        ({"answers": {"text": ["a", "cat"], "answer_start": [7, 9]}}, ANSWERS),
+        ({}, None),
+        ({"answers": FOUND, "is_impossible": False}, ANSWERS),
+        ({"answers": FOUND, "is_impossible": True}, ()),
+        ({"answers": []}, ()),
+    ],
+    ids=["list", "two lists", "unlabelled", "possible", "impossible", "empty"],
+)
+def test_answers_in_every_spelling(fields, answers):
+    for number in ("7", 7):
+        assert parse(fields | {"id": number}, SQUAD_V2) == Question("7", "who?", ASKED["context"], answers)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"id": True}, "field 'id' must be a text, found True"),
+        ({"id": None}, "field 'id' must be a text, found nothing"),
+        ({"question": ""}, "field 'question' is empty"),
+        ({"answers": 3}, "field 'answers' must be a list of answers, found 3"),
+        ({"answers": [3]}, "field 'answers' must be a list of answers, found [3]"),
+        (
+            {"answers": {"text": ["a"], "answer_start": []}},
+            "field 'answers' must be a list of answers, found {'text': ['a'], 'answer_start': []}",
+        ),
+        ({"answers": [{"text": 3}]}, "an answer's 'text' must be a text, found 3"),
+        ({"answers": [{"text": " ", "answer_start": 1}]}, "an answer's 'text' must be a text, found ' '"),
+        *(
+            (
+                {"answers": [{"text": text, "answer_start": start}]},
+                f"answer {text!r} does not stand at character {start} of the context",
+            )
+            for text, start in (("a", 8), ("a", -5), (" dog", True), ("cat", 9.0), ("cats", 9))
+        ),
+        (
+            {"answers": FOUND, "is_impossible": True},
+            "field 'answers' is empty, but every question of this task has an answer",
+        ),
+    ],
+)
+def test_a_wrong_question_says_what_is_wrong(fields, problem):
+    with pytest.raises(DataError) as caught:
+        parse(fields)
+    assert str(caught.value) == f"x.json:3: {problem}"

@@ -1,0 +1,82 @@
+"""The transfer table as it is printed."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from lowres_stilts.evaluation.table import transfer_table
+
+
+def score(value, low, high):
+    return {"metric": "accuracy", "value": value, "ci95": [low, high], "n": 5010}
+
+
+SCORES = {"en": score(80.04, 79, 81), "sw": score(9.5, 8.25, 10.5)}
+BASELINE = {"en": score(79, 78, 80), "sw": score(10, 9, 11)}
+GAIN = {"en": score(1.04, 0, 2.06), "sw": score(-0.5, -1.5, 0.5)}
+
+
+def results(scores, means, **others):
+    """As in results.json, for one task."""
+    kinds = {kind: {"xnli": by_language} for kind, by_language in {"scores": scores, **others}.items()}
+    return kinds | {"mean_without_english": {"xnli": means}}
+
+
+SYSTEM_ALONE = results(SCORES, {"scores": SCORES["sw"]})
+MEANS = {"scores": SCORES["sw"], "baseline": BASELINE["sw"], "gain": GAIN["sw"]}
+COMPARED = results(SCORES, MEANS, baseline=BASELINE, gain=GAIN)
+
+
+def printed(content, width=100):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(transfer_table(content))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_system_alone_has_its_scores_below_a_title_of_one_line():
+    title, *table = printed(SYSTEM_ALONE)
+    assert title == "xnli: accuracy by language, in points, with 95% intervals"
+    assert [re.split(r"\s{2,}", line.strip()) for line in table if line and "─" not in line] == [
+        ["language", "n", "score"],
+        ["en", "5010", "80.0 [79.0, 81.0]"],
+        ["sw", "5010", "9.5 [8.2, 10.5]"],
+        ["mean without en", "9.5 [8.2, 10.5]"],
+    ]
+    assert {len(line) for line in table if line} == {len(title) - 1}
+
+
+def test_beside_a_baseline_the_gain_is_shown_with_its_sign():
+    assert printed(COMPARED) == [
+        "xnli: accuracy by language, in points, with 95% intervals",
+        "",
+        " language            n           baseline             STILTs               gain",
+        " ──────────────────────────────────────────────────────────────────────────────",
+        " en               5010  79.0 [78.0, 80.0]  80.0 [79.0, 81.0]  +1.0 [+0.0, +2.1]",
+        " sw               5010   10.0 [9.0, 11.0]    9.5 [8.2, 10.5]  -0.5 [-1.5, +0.5]",
+        "",
+        " mean without en         10.0 [9.0, 11.0]    9.5 [8.2, 10.5]  -0.5 [-1.5, +0.5]",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("language", "means"), [("en", {}), ("sw", {"scores": SCORES["sw"]})])
+def test_one_language_has_no_mean(language, means):
+    lines = printed(results({language: SCORES[language]}, means))
+    assert [line.split()[0] for line in lines if line][1:] == ["language", lines[3].strip(), language]
+
+
+def test_without_answers_there_is_no_score_and_the_title_says_so():
+    lines = printed(results({}, {}))
+    assert lines[0] == "xnli: no score, since no answers are known by language, in points, with 95% intervals"
+    assert lines[2].split() == ["language", "n", "score"]
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize("width", [72, 42])
+@pytest.mark.parametrize("content", [SYSTEM_ALONE, COMPARED], ids=["scores", "gain"])
+def test_in_a_narrow_terminal_a_row_is_still_one_line(content, width):
+    wide, narrow = (printed(content, columns) for columns in (100, width))
+    assert len(narrow[narrow.index("") :]) == len(wide[wide.index("") :])
+    assert max(map(len, narrow)) <= width
