@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from page import settle
 
 PAGE = Path(__file__).parent.parent / "docs" / "licences.md"
 PROJECT = "lowres-stilts"
@@ -52,11 +53,7 @@ def main(*, check: bool) -> int:
     """Writes the page, or says whether it would be another."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     rows = [f"| {name} | {licence} | {extra or 'core'} |" for name, licence, extra in _packages()]
-    page = INTRODUCTION.format(python=python) + "\n".join(rows) + "\n"
-    if check:
-        return 0 if PAGE.read_text(encoding="utf-8") == page else 1
-    PAGE.write_text(page, encoding="utf-8")
-    return 0
+    return settle(PAGE, INTRODUCTION.format(python=python) + "\n".join(rows) + "\n", check=check)
 
 
 def _packages() -> list[tuple[str, str, str]]:

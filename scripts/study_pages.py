@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from page import settle
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "small-studies.md"
 NAMES = ("phang2020", "model-scale", "domain-shift", "data-scale", "multilingual")
@@ -34,11 +36,7 @@ are pages of their own: open them in a browser.
 
 def main(*, check: bool) -> int:
     """Writes the page, or says whether it would be another."""
-    page = "\n".join([INTRODUCTION, *(_section(name) for name in NAMES)])
-    if check:
-        return 0 if PAGE.read_text(encoding="utf-8") == page else 1
-    PAGE.write_text(page, encoding="utf-8")
-    return 0
+    return settle(PAGE, "\n".join([INTRODUCTION, *(_section(name) for name in NAMES)]), check=check)
 
 
 def _section(name: str) -> str:

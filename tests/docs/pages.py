@@ -152,18 +152,19 @@ def swapped(block: Block, swaps: dict[str, str]) -> Block:
 
 
 FIGURE = re.compile(r"[-+]?\d+\.\d+")
+RULE = re.compile("[─━]+")
 
 
 def agrees(shown: str, printed: str) -> bool:
     """Whether what a page shows is what was printed.
 
-    Spaces at line ends and their number within a line do not matter; figures with a decimal point may be others;
-    `...` stands for anything, lines included.
+    Spaces at line ends, their number within a line and the length of rules do not matter; figures with a decimal
+    point may be others; `...` stands for anything, lines included.
     """
     wanted = [re.escape(part) for part in plain(shown).split("...")]
     return re.fullmatch(".*?".join(wanted), plain(printed), re.DOTALL) is not None
 
 
 def plain(text: str) -> str:
-    lines = [" ".join(FIGURE.sub("#", line).split()) for line in text.splitlines()]
+    lines = [" ".join(FIGURE.sub("#", RULE.sub("─", line)).split()) for line in text.splitlines()]
     return "\n".join(line for line in lines if line)
