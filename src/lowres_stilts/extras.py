@@ -7,7 +7,7 @@ from lowres_stilts.errors import MissingExtraError
 
 LIBRARIES = {
     "train": (
-        "accelerate", "adapters", "bitsandbytes", "datasets", "faiss", "huggingface_hub", "langcodes",
+        "accelerate", "adapters", "bitsandbytes", "datasets", "faiss", "huggingface_hub",
         "matplotlib", "peft", "psutil", "safetensors", "scipy", "seqeval", "torch", "transformers",
     ),
     "export": ("onnx", "optimum", "wordfreq"),
