@@ -16,7 +16,7 @@ from lowres_stilts.recipe import Recipe
 from lowres_stilts.training.team import ALONE, Team
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from lowres_stilts.runtime import Bundle
 
@@ -104,7 +104,7 @@ class Run:
         """The page that shows it all."""
         return self.folder / "report.html"
 
-    def table(self) -> "Table":
+    def table(self) -> "Group":
         """Scores, baseline and gain by language, for rich."""
         from lowres_stilts.evaluation.table import transfer_table  # noqa: PLC0415
 

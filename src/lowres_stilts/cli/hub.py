@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,14 +29,14 @@ Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit
 def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Json = False) -> None:
     """Shows what a package is, how to load it, and its scores.
 
-    Example: lowres-stilts hub show adapters/quickstart
+    Example: lowres-stilts hub show adapters/panx-small
     """
-    from lowres_stilts.hub.card import model_card
+    from lowres_stilts.hub.card import card_text
     from lowres_stilts.hub.manifest import dump_manifest, read_manifest
 
     with _found(folder, revision, only_manifest=True) as place:
         manifest = read_manifest(place)
-    typer.echo(dump_manifest(manifest) if as_json else model_card(manifest), nl=False)
+    typer.echo(dump_manifest(manifest) if as_json else card_text(manifest), nl=False)
 
 
 @app.command("verify")
@@ -74,6 +75,11 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
         yield folder
         return
     from lowres_stilts.errors import PackageError
+
+    near = get_close_matches(folder.name, [path.parent.name for path in folder.parent.glob("*/stilts.json")], n=1)
+    if near:
+        raise PackageError(f"no folder {folder} here; did you mean {folder.parent / near[0]}?")
+    typer.echo(f"no folder {folder} here; asking the Hub", err=True)
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()

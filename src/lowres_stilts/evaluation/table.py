@@ -4,34 +4,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
+
+WIDEST_WORD = len("[-100.0,")
 
 
-def transfer_table(results: Mapping[str, Any]) -> Table:
+def transfer_table(results: Mapping[str, Any]) -> Group:
     """Scores, baseline and gain by language, from the content of results.json."""
     (task,) = results["scores"]
     scores, baseline, gain = (results.get(key, {}).get(task, {}) for key in ("scores", "baseline", "gain"))
     metric = next((score["metric"] for score in scores.values()), "no score, since no answers are known")
     title = f"{task}: {metric} by language, in points, with 95% intervals"
-    # A table with one column of scores is narrower than its title, which would be broken.
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        min_width=len(title),
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    # Where it is narrow, cells are broken between words, and nothing is left out.
+    table.add_column("language", min_width=max(map(len, ["language", *scores])))
+    table.add_column(
+        "n", justify="right", min_width=max((len(str(score["n"])) for score in scores.values()), default=1)
     )
-    table.add_column("language", no_wrap=True)
-    for name in ["n", "baseline", "STILTs", "gain"] if gain else ["n", "score"]:
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in ["baseline", "STILTs", "gain"] if gain else ["score"]:
+        table.add_column(name, justify="right", min_width=WIDEST_WORD)
     for language, score in scores.items():
         table.add_row(language, str(score["n"]), *_cells(score, baseline.get(language), gain.get(language)))
     means = results["mean_without_english"][task]
     if len(scores) > 1 and means:
         table.add_section()
         table.add_row("mean without en", "", *_cells(means["scores"], means.get("baseline"), means.get("gain")))
-    return table
+    # Not as the table's title, which is broken where the table is narrower.
+    return Group(Text(title, style="table.title"), table)
 
 
 def _cells(

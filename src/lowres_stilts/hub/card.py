@@ -24,9 +24,14 @@ HUB_LICENCES = {
 
 
 def model_card(manifest: Manifest) -> str:
+    """Markdown as the Hub has it: the card's metadata in YAML, then its text."""
+    metadata = yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True)
+    return f"---\n{metadata}---\n\n{card_text(manifest)}"
+
+
+def card_text(manifest: Manifest) -> str:
     """Markdown: what it is, how to load it, its scores in every language, its recipe."""
     parts = [
-        f"---\n{yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True)}---",
         f"# {manifest.name}",
         _summary(manifest),
         "## Load it",
