@@ -546,3 +546,8 @@ def test_a_mistake_between_sections_stands_at_the_start_of_the_file(write):
 def test_a_key_with_a_line_break_is_named_in_one_line(write):
     text = GOOD + 'tasks: {"two\\nlines": {family: tagging}}\n'
     assert refusal(write(text)).endswith(": tasks.two lines.languages: missing key")
+
+
+def test_a_study_is_told_its_command(write):
+    path = write("name: grid\naxes: {}\n")
+    assert refusal(path) == f"{path}:2: this is a study; its command is lowres-stilts study"

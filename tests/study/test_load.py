@@ -116,3 +116,11 @@ def test_errors_name_key_and_line(load, changes, said):
         load(**changes)
     assert said in str(caught.value)
     assert "study.yaml:" in str(caught.value)
+
+
+def test_a_recipe_is_told_its_command(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: one\ntarget: {task: xnli}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_study(path)
+    assert str(caught.value) == f"{path}:2: this is a recipe; its command is lowres-stilts run"

@@ -29,7 +29,7 @@ def check_command(
 ) -> None:
     """Reads a whole folder: counts, labels, lengths, overlaps with the training data, what is missing or broken.
 
-    Example: lowres-stilts data check ../shared/data --task panx --task xnli
+    Example: lowres-stilts data check data/xtreme --task panx --task xnli
     """
     from lowres_stilts.errors import UsageError
     from lowres_stilts.tasks.catalog import REGISTRY

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowres_stilts.cli.help import example
+
 if TYPE_CHECKING:
     from lowres_stilts.recipe.data import DataSettings
 
 WIDTH_OF_FILES = 120
-EXAMPLE = "Example: lowres-stilts evaluate runs/xnli-small --data ../shared/data --languages sw,ur --limit 100"
 
 
+@example("lowres-stilts evaluate runs/xnli-small --data ../shared/data --languages sw,ur --limit 100")
 def evaluate_command(
     folder: Annotated[Path, typer.Argument(help="A finished run, or an adapter package.")],
     data: Annotated[Path | None, typer.Option(help="The data folder; the Hub or the starter without it.")] = None,
@@ -74,6 +76,3 @@ def data_settings(source: str, data: Path | None) -> "DataSettings":
         return DataSettings.model_validate({"source": source, "dir": data})
     except ValidationError as error:
         raise UsageError(f"--source, --data: {error.errors()[0]['msg']}") from error
-
-
-evaluate_command.__doc__ = f"{evaluate_command.__doc__}\n\n{EXAMPLE}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from lowres_stilts.cli.help import example
 from lowres_stilts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from lowres_stilts.runtime.manifest import Manifest
 
 VOCABULARY, LIMIT, TOLERANCE = 32_000, 100, 0.5
-EXAMPLE = "Example: lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur"
 Preset = Annotated[
     str, typer.Option(help="server-cpu (int8), edge-cpu (uint8), small (int4), cuda (float16) or exact (float32).")
 ]
 
 
+@example("lowres-stilts export adapters/xnli-small adapters/panx-small -o bundle --languages en,de,ur")
 def export_command(
     places: Annotated[list[Path], typer.Argument(help="Finished runs and adapter packages with one base.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle: a folder that is not there yet.")],
@@ -171,6 +172,3 @@ def _tests(folder: Path, limit: int, languages: list[str]) -> "Tests":
     from lowres_stilts.tasks.load import open_source
 
     return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages)
-
-
-export_command.__doc__ = f"{export_command.__doc__}\n\n{EXAMPLE}"

@@ -49,7 +49,7 @@ def verify_command(
 ) -> None:
     """Checks every file of a package: sums, manifest, tensors, configuration; and its scores if asked to.
 
-    Example: lowres-stilts hub verify adapters/ner --scores --data ../shared/data
+    Example: lowres-stilts hub verify adapters/ner --scores --data data/xtreme
     """
     from lowres_stilts.libraries import quiet_libraries
 

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: lowres-stilts report runs/xnli-small runs/pawsx-small -o comparison"
+from lowres_stilts.cli.help import example
 
 
+@example("lowres-stilts report runs/xnli-small runs/pawsx-small -o comparison")
 def report_command(
     folders: Annotated[list[Path], typer.Argument(help="A finished run, a study, or several runs to compare.")],
     output: Annotated[
@@ -27,6 +28,3 @@ def report_command(
 
     write_report(folders, place)
     typer.echo(f"report: {place / 'report.html'}")
-
-
-report_command.__doc__ = f"{report_command.__doc__}\n\n{EXAMPLE}"

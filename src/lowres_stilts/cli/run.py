@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowres_stilts.cli.help import example
 from lowres_stilts.cli.interrupt import interruptible
 
 if TYPE_CHECKING:
     from lowres_stilts.training.team import Team
 
 WIDTH_OF_FILES = 100
-EXAMPLE = "Example: lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7"
 
 
+@example("lowres-stilts run configs/quickstart.yaml -o runs/quickstart --set seed=7")
 def run_command(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     output: Annotated[
@@ -58,6 +59,3 @@ def _run(
     Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(finished.table())
     typer.echo(f"results: {finished.folder / 'results.json'}")
     typer.echo(f"report: {finished.report}")
-
-
-run_command.__doc__ = f"{run_command.__doc__}\n\n{EXAMPLE}"

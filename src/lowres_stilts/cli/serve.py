@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: lowres-stilts serve bundle --port 8000 --workers 2 --keys keys.yaml"
-KEY_EXAMPLE = "Example: lowres-stilts key alice --file keys.yaml --requests-per-minute 600"
+from lowres_stilts.cli.help import example
 
 
+@example("lowres-stilts serve bundle --port 8000 --workers 2 --keys keys.yaml")
 def serve_command(
     bundles: Annotated[
         list[Path], typer.Argument(help="Folders written by export; each is named after its folder.")
@@ -45,6 +45,7 @@ def serve_command(
     serve(read_settings(config, {key: value for key, value in given.items() if value is not None}))
 
 
+@example("lowres-stilts key alice --file keys.yaml --requests-per-minute 600")
 def key_command(
     name: Annotated[str, typer.Argument(help="Who it is for; a key of the same name is replaced.")],
     file: Annotated[Path, typer.Option(help="The file of keys; only hashes are written to it.")] = Path(
@@ -57,7 +58,3 @@ def key_command(
     from lowres_stilts.serving.keys import add_key
 
     typer.echo(add_key(file, name, requests_per_minute=requests_per_minute, concurrent=concurrent))
-
-
-serve_command.__doc__ = f"{serve_command.__doc__}\n\n{EXAMPLE}"
-key_command.__doc__ = f"{key_command.__doc__}\n\n{KEY_EXAMPLE}"

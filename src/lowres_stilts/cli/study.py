@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
+from lowres_stilts.cli.help import example
 from lowres_stilts.cli.interrupt import interruptible
 
-EXAMPLE = (
-    "Example: lowres-stilts study configs/studies/phang2020-small.yaml -o studies/phang --set recipe.data.dir=data"
-)
 
-
+@example("lowres-stilts study configs/studies/phang2020-small.yaml -o studies/phang --set recipe.data.dir=data")
 def study_command(
     study: Annotated[Path, typer.Argument(help="The study, a YAML file.")],
     output: Annotated[
@@ -68,6 +66,3 @@ def study_command(
             f"{len(finished.failures)} steps failed; the report and {folder / 'log.jsonl'} name them", err=True
         )
         raise typer.Exit(1)
-
-
-study_command.__doc__ = f"{study_command.__doc__}\n\n{EXAMPLE}"

@@ -14,6 +14,11 @@ Places = dict[Key, str]
 """File and line of every key."""
 Overrides = Sequence[str] | Mapping[str, Any]
 """Texts `a.b=value` with YAML values, as on the command line, or values by such keys; applied in order."""
+OTHER = {
+    "recipe": ("axes", "this is a study; its command is lowres-stilts study"),
+    "study": ("target", "this is a recipe; its command is lowres-stilts run"),
+}
+"""By what a file should be: a key that only another kind of file has, and what to say then."""
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
@@ -31,6 +36,9 @@ def read_values(path: Path, overrides: Overrides, noun: str) -> tuple[dict[str, 
     values, lines = read_yaml(path)
     if not isinstance(values, dict):
         raise RecipeError(f"{path}:1: a {noun} is a mapping of keys to values")
+    key, problem = OTHER[noun]
+    if key in values:
+        raise RecipeError(f"{path}:{lines[key,]}: {problem}")
     return overridden(values, {key: f"{path}:{line}" for key, line in lines.items()}, overrides)
 
 
