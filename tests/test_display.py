@@ -36,3 +36,10 @@ def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
     assert shown.out == ""
     for part in ("training", "3/3", "loss 0.4"):
         assert part in shown.err
+
+
+@pytest.mark.parametrize(("terminal", "said"), [(True, "asking the Hub\n"), (False, "")])
+def test_who_waits_at_a_terminal_is_told_for_what(terminal, said, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    display.tell_waiting("asking the Hub")
+    assert capsys.readouterr() == ("", said)

@@ -1,6 +1,7 @@
 """What a person sees while long work goes on: a progress bar on a terminal, a few lines elsewhere."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,6 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+def tell_waiting(text: str) -> None:
+    """A line on standard error for a person who waits; nothing where it is no terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
 
 
 class Advance(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lowres_stilts.errors import RunError
+from lowres_stilts.errors import RunError, UsageError
 
 
 def cache_dir() -> Path:
@@ -29,6 +29,16 @@ def _system_caches(platform: str) -> Path:
     if platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     return home / "Library" / "Caches" if platform == "darwin" else home / ".cache"
+
+
+def require_new(output: Path) -> None:
+    """Refuses a place that is taken.
+
+    Raises:
+        UsageError: something is there.
+    """
+    if output.exists():
+        raise UsageError(f"{output} is there already; choose another folder or remove it")
 
 
 @contextlib.contextmanager

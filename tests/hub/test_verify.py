@@ -186,3 +186,12 @@ def test_the_commands_show_list_and_verify(sound, package):
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "pytorch_model.bin" in refused.stderr
+
+
+@pytest.mark.parametrize("asked", ["show", "verify"])
+def test_a_mistyped_folder_is_answered_with_the_nearest_one(asked, package, monkeypatch):
+    monkeypatch.chdir(package.parent.parent)
+    near = package.relative_to(package.parent.parent)
+    done = call("hub", asked, f"{near}s")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: no folder {near}s here; did you mean {near}?\n"

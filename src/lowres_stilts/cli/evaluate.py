@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WIDTH_OF_FILES = 120
 
 
-@example("lowres-stilts evaluate runs/xnli-small --data ../shared/data --languages sw,ur --limit 100")
+@example("lowres-stilts evaluate runs/xnli-small --data data/xtreme --languages sw,ur --limit 100")
 def evaluate_command(
     folder: Annotated[Path, typer.Argument(help="A finished run, or an adapter package.")],
     data: Annotated[Path | None, typer.Option(help="The data folder; the Hub or the starter without it.")] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from lowres_stilts.cli.help import example
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import PackageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,7 @@ def export_command(
             "--tolerance": (tolerance, "--data", data),
         }
     )
+    _require_places(places, output)
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
@@ -133,6 +134,15 @@ def _require_partners(options: "Mapping[str, tuple[object, str, object]]") -> No
     for name, (value, partner, other) in options.items():
         if value is not None and other is None:
             raise UsageError(f"{name} says something about {partner} only, which is not given")
+
+
+def _require_places(places: list[Path], output: Path) -> None:
+    """What can be said before the libraries are loaded."""
+    from lowres_stilts.storage import require_new
+
+    if missing := [place for place in places if not place.is_dir()]:
+        raise PackageError(f"{missing[0]}: no such folder; export takes a finished run or an adapter package")
+    require_new(output)
 
 
 def _summary(output: Path, manifest: "Manifest") -> str:

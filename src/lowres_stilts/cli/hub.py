@@ -79,9 +79,10 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
     near = get_close_matches(folder.name, [path.parent.name for path in folder.parent.glob("*/stilts.json")], n=1)
     if near:
         raise PackageError(f"no folder {folder} here; did you mean {folder.parent / near[0]}?")
-    typer.echo(f"no folder {folder} here; asking the Hub", err=True)
+    from lowres_stilts.display import tell_waiting
     from lowres_stilts.libraries import quiet_libraries
 
+    tell_waiting(f"no folder {folder} here; asking the Hub")
     quiet_libraries()
     from lowres_stilts.hub.pull import borrowed
 
@@ -130,6 +131,9 @@ def push_command(
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
+    from lowres_stilts.hub.remote import check_name
+
+    check_name(repo)  # before what takes long to import
     from lowres_stilts.hub.push import plan_push, push
 
     plan = plan_push(folder, repo, private=private, branch=revision)

@@ -71,10 +71,12 @@ def parse_size(text: str) -> int:
 
 
 def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
+    from lowres_stilts.display import tell_waiting
     from lowres_stilts.encoder.load import read_config
     from lowres_stilts.pipeline.hardware import Place, this_place
     from lowres_stilts.pipeline.planner import advice, fit_recipe
 
+    tell_waiting(f"reading the configuration of {recipe.model.id}")
     config = read_config(recipe.model.id, recipe.model.revision)
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)
     choices = fit_recipe(recipe, config, place)

@@ -46,7 +46,10 @@ def study_command(
 
     quiet_libraries()
     if dry_run:
+        from lowres_stilts.display import tell_waiting
         from lowres_stilts.study.estimate import estimate_plan, plan_lines
+
+        tell_waiting(f"counting the work of {len(recipes)} combinations")
 
         told = estimate_plan(recipes, folder, workers)
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else "\n".join(plan_lines(told)))

@@ -4,14 +4,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lowres_stilts.errors import UsageError
 from lowres_stilts.export.assemble import gather, write_bundle, write_manifest
 from lowres_stilts.export.gate import Gate, Tests
 from lowres_stilts.export.presets import EXACT, Storage
 from lowres_stilts.export.sources import open_packages
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import Manifest
-from lowres_stilts.storage import write_folder
+from lowres_stilts.storage import require_new, write_folder
 
 
 def export_bundle(
@@ -43,8 +42,7 @@ def export_bundle(
         ExportError: a graph differs from torch, or scores fall too far; nothing is written.
         RunError: the folder cannot be written.
     """
-    if output.exists():
-        raise UsageError(f"{output} is there already; choose another folder or remove it")
+    require_new(output)
     packages = open_packages(places)
     say(f"base {packages[0].manifest.base.id}, {len(packages)} packages")
     material = gather(packages, words, vocabulary)

@@ -25,7 +25,7 @@ from lowres_stilts.export.write import write_model
 from lowres_stilts.runtime.batches import padded
 from lowres_stilts.runtime.names import IDS, MASK
 from lowres_stilts.runtime.session import CPU, open_session
-from lowres_stilts.storage import write_folder, write_json
+from lowres_stilts.storage import require_new, write_folder, write_json
 from lowres_stilts.tasks.families import FAMILIES
 
 ARCHITECTURES = {
@@ -60,8 +60,7 @@ def export_merged(
         ExportError: its module is none that can be merged, or the graph differs from torch; nothing is written.
         RunError: the folder cannot be written.
     """
-    if output.exists():
-        raise UsageError(f"{output} is there already; choose another folder or remove it")
+    require_new(output)
     packages = open_packages([place])
     items = items_of(packages)
     if len(items) != 1:

@@ -16,7 +16,7 @@ from lowres_stilts.runtime.adapter_folder import DESCRIPTION, AdapterFolder
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
 from lowres_stilts.runtime.sums import write_sums
-from lowres_stilts.storage import write_folder
+from lowres_stilts.storage import require_new, write_folder
 
 
 def export_adapter(
@@ -46,8 +46,7 @@ def export_adapter(
             or scores fall too far; nothing is written.
         RunError: the folder cannot be written.
     """
-    if output.exists():
-        raise UsageError(f"{output} is there already; choose another folder or remove it")
+    require_new(output)
     bundle = Bundle.load(target)
     material = gather(open_packages([place]))
     part = _only_adapter(place, bundle, material)

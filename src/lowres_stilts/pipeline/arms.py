@@ -138,8 +138,8 @@ def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | Non
 
 
 def _load(recipe: Recipe, folder: RunFolder, display: Display, team: Team) -> tuple[Encoder, dict[str, Choice]]:
-    choices = team.from_main(lambda: fitted(recipe, folder, display, team.size))
     display.line(f"loading {recipe.model.id}, {recipe.model.quantize}")
+    choices = team.from_main(lambda: fitted(recipe, folder, display, team.size))
     return team.main_first(lambda: load_model(recipe.model)), choices
 
 

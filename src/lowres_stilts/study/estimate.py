@@ -72,10 +72,8 @@ def plan_lines(told: Mapping[str, Any]) -> Iterator[str]:
         time = "done" if step["done"] else "?" if step["seconds"] is None else f"{step['seconds']:.0f} s"
         memory = "?" if step["peak_bytes"] is None else f"{step['peak_bytes'] / GB:.2f} GB"
         yield f"{step['kind']:<6} {time:>8} {memory:>9}  {step['title']}"
-    yield (
-        f"{told['cells']} cells: {told['phases']} phases and {told['arms']} arms, "
-        f"{told['shared']} fewer than separate runs would train"
-    )
+    saved = f", {told['shared']} fewer than separate runs would train" if told["shared"] else ""
+    yield f"{told['cells']} cells: {told['phases']} phases and {told['arms']} arms{saved}"
     unknown = f", without {told['unknown']} steps whose data or model is not here" if told["unknown"] else ""
     yield f"about {told['seconds'] / 60:.0f} min with {told['workers']} at once{unknown}"
     if told["peak_bytes"]:
