@@ -1,7 +1,8 @@
 """Mutation testing of one room: `python scripts/mutants.py tasks`, or `... hub --sample 120`.
 
 mutmut changes the room's code at one place at a time and runs the tests that reach it. It works in a clone below
-`build/mutants`, so it tries what is committed; begun again, it goes on. Printed is how many changes are noticed.
+`build/mutants`, so it tries what is committed; begun again on the same commit, it goes on. Printed is how many
+changes are noticed.
 """
 
 import argparse
@@ -49,9 +50,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, help="try so many of the changes, drawn at random")
     parser.add_argument("--children", type=int, default=os.cpu_count() or 1, help="so many at once")
     arguments = parser.parse_args()
-    folder = ROOT / "build" / "mutants" / arguments.room
-    if not folder.exists():
-        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    folder = _clone(arguments.room)
     settings = SETTINGS.format(room=arguments.room, tests="\n    ".join(TESTS[arguments.room]))
     (folder / "setup.cfg").write_text(settings, encoding="utf-8")
     chosen: list[str] = []
@@ -61,6 +60,17 @@ def main() -> None:
         chosen = random.Random(7).sample(sorted(_results(folder)), arguments.sample)  # noqa: S311 - no secret
     _mutmut(folder, "run", "--max-children", str(arguments.children), *chosen)
     _tell(_results(folder), chosen)
+
+
+def _clone(room: str) -> Path:
+    """What is committed, in a folder named after the commit: results of other code or tests say nothing of it."""
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    folder = ROOT / "build" / "mutants" / f"{room}-{told.stdout.strip()}"
+    if not folder.exists():
+        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    return folder
 
 
 def _tell(status_of: dict[str, str], chosen: list[str]) -> None:
