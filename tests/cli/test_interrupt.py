@@ -1,5 +1,6 @@
 """Interrupts of long commands, in processes of their own: the handler of signals is the whole process's."""
 
+import signal
 import subprocess
 import sys
 
@@ -35,7 +36,13 @@ app()
     ],
 )
 def test_interrupt_that_python_drops_comes_again(raises, seconds, code, output, errors):
-    script = WITHIN.format(raises=raises, seconds=seconds)
-    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=25)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN.format(raises=raises, seconds=seconds)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=25,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's & ignores it
+    )
     assert (done.returncode, done.stdout) == (code, output), done.stderr
     assert done.stderr.rstrip().endswith(errors)
