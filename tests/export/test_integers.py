@@ -1,7 +1,6 @@
 """Weights and inputs as integers: how far they are from what they stand for."""
 
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from lowres_stilts.export.int8 import (
     quantize_rows,
     usual_range,
 )
+from lowres_stilts.runtime.session import CPU, open_session
 
 TABLES = st.lists(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3), min_size=1, max_size=5)
 
@@ -73,13 +73,15 @@ def test_columns_carry_all_that_is_beyond_the_range(features, largest, random):
     assert np.abs(found - np.clip(x, least - room, largest + room)).max() <= largest / INT8_MAX + 1e-5
 
 
-def run(graph, output, given, shape):
+def run(folder, graph, output, given, shape):
     graph.output("out", output, shape)
-    return onnxruntime.InferenceSession(graph.model().SerializeToString()).run(["out"], given)[0]
+    path = folder / "graph.onnx"
+    path.write_bytes(graph.model().SerializeToString())
+    return open_session(path, threads=1, providers=CPU).run(["out"], given)[0]
 
 
 @pytest.mark.parametrize("unsigned", [False, True])
-def test_outliers_have_columns_of_their_own(unsigned):
+def test_outliers_have_columns_of_their_own(unsigned, tmp_path):
     """A feature that is 20 times larger than the rest costs these no precision, and keeps its own."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 64)).astype(np.float32)
@@ -91,13 +93,13 @@ def test_outliers_have_columns_of_their_own(unsigned):
         graph = Graph()
         given = graph.input("x", np.float32, ["tokens", 64])
         product = Int8Linear(unsigned=unsigned, ranges=ranges).add(graph, "layer", given, weight, bias)
-        errors[kind] = np.abs(run(graph, product, {"x": x}, ["tokens", 32]) - exact).mean()
+        errors[kind] = np.abs(run(tmp_path, graph, product, {"x": x}, ["tokens", 32]) - exact).mean()
     assert errors["static"] < 0.15
     assert errors["dynamic"] > 4 * errors["static"]
 
 
 @pytest.mark.parametrize("width", [32, 64, 80])
-def test_rows_of_4_bits_are_what_their_numbers_stand_for(width):
+def test_rows_of_4_bits_are_what_their_numbers_stand_for(width, tmp_path):
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(50, width)).astype(np.float32)
     numbers, scales = quantize_blocks(weight, BLOCK)
@@ -105,5 +107,5 @@ def test_rows_of_4_bits_are_what_their_numbers_stand_for(width):
     graph = Graph()
     ids = np.array([[3, 49, 0], [7, 7, 1]])
     rows = Int4Rows().add(graph, "rows", weight, graph.input("ids", np.int64, ["batch", "length"]))
-    found = run(graph, rows, {"ids": ids}, ["batch", "length", width])
+    found = run(tmp_path, graph, rows, {"ids": ids}, ["batch", "length", width])
     np.testing.assert_allclose(found, stored[ids], rtol=2e-3, atol=1e-3)

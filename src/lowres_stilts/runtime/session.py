@@ -8,10 +8,13 @@ from pathlib import Path
 import onnxruntime
 
 from lowres_stilts.errors import BundleError
+from lowres_stilts.runtime.overflow import int8_overflows
 
 CPU = ("CPUExecutionProvider",)
 FATAL = 4
 """onnxruntime's level of messages: errors are raised, and it would warn of every optional input."""
+SLOW_ON_CPUS = "SkipLayerNormFusion"
+"""Puts Add and LayerNormalization together, into an operator that is several times slower there."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of its cores a container may use."""
 
@@ -36,16 +39,25 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
-    # The graphs are as CPUs should run them; the next level would put Add and LayerNormalization together, into an
-    # operator that is several times slower there.
-    levels = onnxruntime.GraphOptimizationLevel
-    on_cpu = tuple(providers) == CPU
-    options.graph_optimization_level = levels.ORT_ENABLE_BASIC if on_cpu else levels.ORT_ENABLE_ALL
+    options.graph_optimization_level, disabled = _optimizations(on_cpu=tuple(providers) == CPU)
+    options.add_session_config_entry("session.x64quantprecision", str(int(int8_overflows())))
     options.log_severity_level = FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     with graph_errors(path):
         # The fallback would print to standard output, and take another provider than asked for.
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers), enable_fallback=0)
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=list(providers), enable_fallback=0, disabled_optimizers=disabled
+        )
+
+
+def _optimizations(*, on_cpu: bool) -> tuple[onnxruntime.GraphOptimizationLevel, list[str]]:
+    """The level of onnxruntime's optimizations, and which of them are left out."""
+    levels = onnxruntime.GraphOptimizationLevel
+    if not on_cpu:
+        return levels.ORT_ENABLE_ALL, []
+    if int8_overflows():  # what changes int8 weights is of the next level
+        return levels.ORT_ENABLE_EXTENDED, [SLOW_ON_CPUS]
+    return levels.ORT_ENABLE_BASIC, []  # the graphs are as CPUs should run them
 
 
 @contextlib.contextmanager
