@@ -4,7 +4,8 @@ import bitsandbytes as bnb
 import pytest
 import torch
 
-from lowres_stilts.encoder.load import load_encoder, load_tokenizer, weights_bytes
+from lowres_stilts.encoder import load
+from lowres_stilts.encoder.load import compute_on, load_encoder, load_tokenizer, weights_bytes
 from lowres_stilts.errors import EncoderError
 from tests.models import write_tiny_model
 
@@ -93,3 +94,17 @@ def test_a_model_without_a_tokenizer_gives_one_clear_line(tiny_model, tmp_path):
 def test_cuda_is_refused_where_there_is_none(tiny_model):
     with pytest.raises(EncoderError, match=r"no CUDA device here; set model\.device"):
         load_encoder(str(tiny_model), device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "compute", "has_bf16", "expected"),
+    [
+        ("cpu", "bf16", True, "bf16"),
+        ("cpu", "bf16", False, "float32"),
+        ("cpu", "float32", False, "float32"),
+        ("cuda", "bf16", False, "bf16"),
+    ],
+)
+def test_a_cpu_that_only_emulates_bf16_computes_in_float32(device, compute, has_bf16, expected, monkeypatch):
+    monkeypatch.setattr(load, "_cpu_has_bf16", lambda: has_bf16)
+    assert compute_on(device, compute) == expected

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from lowres_stilts.encoder import load
 from lowres_stilts.errors import DataError, EncoderError, RecipeError, UsageError
 from lowres_stilts.modules.fusion import fused_weights
 from lowres_stilts.pipeline import run
@@ -35,6 +36,13 @@ def test_results_follow_the_design(start, tmp_path):
         assert gain["ci95"][0] <= gain["value"] <= gain["ci95"][1]
     assert set(results["cost"]) >= {"seconds", "peak_memory_bytes", "trainable_parameters"}
     assert [phase["phase"] for phase in results["phases"]] == ["1-intermediate", "2-target", "2-target-baseline"]
+
+
+@pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_a_cpu_computes_in_a_type_that_it_has(has_bf16, expected, start, monkeypatch):
+    monkeypatch.setattr(load, "_cpu_has_bf16", lambda: has_bf16)
+    model = start(overrides=["model.compute=bf16", "model.device=cpu", "evaluate.languages=[sw]"])["model"]
+    assert (model["compute"], model["computed_in"]) == ("bf16", expected)
 
 
 def test_what_was_learned_is_better_than_chance_in_every_language(start):

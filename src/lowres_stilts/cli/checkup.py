@@ -67,7 +67,10 @@ def _torch() -> Finding:
     values = torch.ones(2, 2) @ torch.ones(2, 2)
     if float(values.sum()) != 8:
         return Finding("torch", "failed", f"{torch.__version__} computes wrongly; install it anew: {INSTALL}")
-    return Finding("torch", "ok", str(torch.__version__))
+    from lowres_stilts.encoder.load import compute_on
+
+    emulated = compute_on("cpu", "bf16") != "bf16"
+    return Finding("torch", "ok", f"{torch.__version__}{', bf16 as float32 on this CPU' if emulated else ''}")
 
 
 def _cuda() -> Finding:

@@ -1,6 +1,7 @@
 """Loads an encoder of the XLM-R family, frozen and quantized by bitsandbytes."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -66,13 +67,13 @@ def load_encoder(
             (Dettmers et al. 2023, arXiv:2305.14314, section 3).
         embeddings: how the word embeddings are stored.
         offload_embeddings: keep them on the CPU.
-        compute: the type of activations and of all weights that are not quantized.
+        compute: the type of activations and of all weights that are not quantized; see `compute_on`.
         device: `auto` takes CUDA where there is one.
 
     Raises:
         EncoderError: the model cannot be found or loaded, or is of another family.
     """
-    place = _device(device)
+    place = device_of(device)
     path, dtype = local_path(model_id), DTYPES[compute]
     config = read_config(model_id, revision)
     backend = load_tokenizer(model_id, revision=revision)
@@ -129,6 +130,18 @@ def load_weights(
     return model.eval()
 
 
+def compute_on(device: str, compute: Compute) -> Compute:
+    """What a device computes in: a CPU that would emulate bf16, many times slower, takes float32 instead."""
+    return "float32" if device == "cpu" and compute == "bf16" and not _cpu_has_bf16() else compute
+
+
+@cache
+def _cpu_has_bf16() -> bool:
+    """Whether oneDNN multiplies bf16 here: on x86 from AVX-512 on."""
+    here = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return here and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+
+
 def attention_of(device: torch.device) -> str:
     """Masked SDPA's backward is slow on CPUs; eager attention is 1.3x faster there."""
     return "eager" if device.type == "cpu" else "sdpa"
@@ -172,7 +185,12 @@ def _no_fast_tokenizer(model_id: str) -> EncoderError:
     return EncoderError(f"model.id: {model_id} has no fast tokenizer; put a tokenizer.json beside it")
 
 
-def _device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
+def device_of(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device that a recipe means.
+
+    Raises:
+        EncoderError: it wants CUDA, and there is none.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise EncoderError("model.device: no CUDA device here; set model.device to cpu or auto")
     cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from lowres_stilts.encoder.checkpoint import weights_sha256
-from lowres_stilts.encoder.load import Encoder, load_encoder
+from lowres_stilts.encoder.load import Encoder, compute_on, device_of, load_encoder
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID
 from lowres_stilts.errors import EncoderError, PackageError, TrainingError
 from lowres_stilts.hub.composition import Composition
@@ -91,8 +91,9 @@ def load_base(package: Package, base: Base, *, device: Literal["auto", "cpu", "c
         EncoderError: it cannot be loaded.
     """
     model_id = _model_id(base)
+    compute = compute_on(device_of(device).type, base.compute)
     encoder = load_encoder(
-        model_id, quantize=base.quantize, embeddings=base.embeddings, compute=base.compute, device=device
+        model_id, quantize=base.quantize, embeddings=base.embeddings, compute=compute, device=device
     )
     found = weights_sha256(encoder.path, encoder.revision)
     if base.sha256 is not None and found != base.sha256:

@@ -9,7 +9,7 @@ from typing import Any
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.device import is_out_of_memory
-from lowres_stilts.encoder.load import Encoder, load_encoder, read_config, weights_bytes
+from lowres_stilts.encoder.load import Encoder, compute_on, device_of, load_encoder, read_config, weights_bytes
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
@@ -118,6 +118,7 @@ def _described(recipe: Recipe, encoder: Encoder, stored: int) -> dict[str, Any]:
         "weights_sha256": weights_sha256(encoder.path, encoder.revision),
         "base_id": encoder.base_id,
         "model_type": encoder.model.config.model_type,
+        "computed_in": str(encoder.dtype).removeprefix("torch."),
     }
     return {"model": model, "recipe": recipe.model_dump(mode="json")}
 
@@ -172,7 +173,10 @@ def load_model(settings: ModelSettings) -> Encoder:
     Raises:
         EncoderError: it cannot be loaded.
     """
-    return load_encoder(**settings.model_dump(exclude={"id", "head"}), model_id=settings.id)
+    compute = compute_on(device_of(settings.device).type, settings.compute)
+    return load_encoder(
+        **settings.model_dump(exclude={"id", "head", "compute"}), compute=compute, model_id=settings.id
+    )
 
 
 def open_bench(

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from lowres_stilts.encoder.load import DTYPES, load_tokenizer
+from lowres_stilts.encoder.load import DTYPES, compute_on, load_tokenizer
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.hardware import EFFICIENCY, products_per_second
 from lowres_stilts.pipeline.material import Material, TrainingSet
@@ -19,7 +19,7 @@ SAMPLE = 200
 def operations_per_second(recipe: Recipe, *, cuda: bool) -> float:
     """What training reaches on this machine."""
     device = "cuda" if cuda else "cpu"
-    return EFFICIENCY[device] * products_per_second(device, DTYPES[recipe.model.compute])
+    return EFFICIENCY[device] * products_per_second(device, DTYPES[compute_on(device, recipe.model.compute)])
 
 
 def training_tokens(recipe: Recipe) -> dict[str, int]:

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from lowres_stilts.encoder.build import weightless_model
-from lowres_stilts.encoder.load import DTYPES, Encoder, attention_of
+from lowres_stilts.encoder.load import DTYPES, Encoder, attention_of, compute_on
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.modules.heads import SequenceHead, TokenHead
 from lowres_stilts.modules.network import Head, Network
@@ -64,8 +64,8 @@ class Thought:
     ) -> None:
         """Builds encoder, modules and heads without weights."""
         self._cuda, self._planned, self._head = cuda, planned, model.head
-        dtype = DTYPES[model.compute]
-        attention = attention_of(torch.device("cuda" if cuda else "cpu"))
+        device = torch.device("cuda" if cuda else "cpu")
+        dtype, attention = DTYPES[compute_on(device.type, model.compute)], attention_of(device)
         bare = weightless_model(
             config, quantize=model.quantize, embeddings=model.embeddings, dtype=dtype, attention=attention
         )

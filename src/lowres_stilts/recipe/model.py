@@ -19,7 +19,7 @@ class ModelSettings(Settings):
     offload_embeddings: bool = False
     """Keep the word embeddings in the CPU's memory and send each batch's vectors to the GPU."""
     compute: Literal["float32", "bf16"] = "bf16"
-    """The type of activations and of the weights that are not quantized."""
+    """The type of activations and of weights that are not quantized; on CPUs that only emulate bf16, float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run; `auto` takes CUDA where there is one."""
     head: Literal["library", "mean"] = "library"
