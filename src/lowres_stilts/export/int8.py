@@ -66,7 +66,7 @@ class Int8Linear:
     """
 
     unsigned: bool = False
-    """uint8 weights: for CPUs without VNNI, where int8 ones may overflow."""
+    """uint8 weights: for CPUs without VNNI, where products of int8 ones overflow (`runtime.overflow`)."""
     ranges: Mapping[str, Range] = field(default_factory=dict)
     """By layer, where they were measured."""
     _inputs: dict[str, Quantized] = field(default_factory=dict)

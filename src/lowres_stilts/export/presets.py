@@ -45,9 +45,9 @@ PRESETS: Mapping[str, Storage] = MappingProxyType(
         )
     }
 )
-"""`server-cpu`: for CPUs with VNNI or AMX, and ARM; `edge-cpu`: uint8 weights, which cannot overflow on older x86
-CPUs, and small embeddings; `small`: 4-bit weights, slower on batches; `cuda`: float16, for onnxruntime's CUDA
-provider; `exact`: float32."""
+"""`server-cpu`: for CPUs with VNNI or AMX, and ARM; `edge-cpu`: uint8 weights, for x86 CPUs without VNNI (see
+`runtime.overflow`), and small embeddings; `small`: 4-bit weights, slower on batches; `cuda`: float16, for
+onnxruntime's CUDA provider; `exact`: float32."""
 EXACT = PRESETS["exact"]
 
 
