@@ -55,6 +55,7 @@ bench: $(VENV)/.dev  ## speed and memory against peers
 	$(VENV)/bin/python benchmarks/data.py --quick
 	$(VENV)/bin/python benchmarks/modules.py --quick
 	$(VENV)/bin/python benchmarks/onnx.py --quick
+	$(VENV)/bin/python benchmarks/overflow.py
 	$(VENV)/bin/python benchmarks/serving.py --quick
 	$(VENV)/bin/python benchmarks/study.py --quick
 
