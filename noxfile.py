@@ -1,7 +1,7 @@
 """The matrix of extras: the wheel in an environment of its own for each, at its lowest and its newest versions.
 
     nox -s extras                                    # all of it
-    nox -s "extras-3.11(serve, lowest-direct)"       # one
+    nox -s "extras-3.11(lowest-direct, serve)"       # one
     nox -s extras -- --override torch-cpu.txt        # options for `uv pip install`
 
 Interpreters that are not here are skipped, and said to be.
