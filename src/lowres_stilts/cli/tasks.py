@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lowres_stilts.tasks.task import Task
 
 SAME_LANGUAGE = 14
+"""The largest of CLDR's distances that counts: Ayacucho Quechua (`quy`) is so far from Quechua (`qu`)."""
 
 
 def tasks_command(

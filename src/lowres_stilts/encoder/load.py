@@ -67,7 +67,8 @@ def load_encoder(
             (Dettmers et al. 2023, arXiv:2305.14314, section 3).
         embeddings: how the word embeddings are stored.
         offload_embeddings: keep them on the CPU.
-        compute: the type of activations and of all weights that are not quantized; see `compute_on`.
+        compute: the type of activations and of all weights that are not quantized, whether the CPU has it or
+            emulates it: recipes and packages ask `compute_on` first.
         device: `auto` takes CUDA where there is one.
 
     Raises:
