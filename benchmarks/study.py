@@ -135,9 +135,9 @@ def _timed(arguments: Sequence[str], cache: Path) -> float:
     started = time.perf_counter()
     command = [sys.executable, "-m", "lowres_stilts", *arguments]
     environment = {**os.environ, "LOWRES_STILTS_CACHE": str(cache)}
-    subprocess.run(
-        command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}")
     return time.perf_counter() - started
 
 
