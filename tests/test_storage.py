@@ -1,7 +1,10 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from lowres_stilts.errors import RunError
 from lowres_stilts.storage import (
     _system_caches,
+    alone,
     cache_dir,
     locked,
     remove_leftovers,
@@ -131,6 +135,35 @@ def test_a_folder_that_another_process_completed_meanwhile_is_kept(tmp_path):
     assert names(tmp_path) == ["model"]
 
 
+def test_a_folder_that_is_completed_at_the_last_moment_is_kept(tmp_path, monkeypatch):
+    folder, rename = tmp_path / "model", Path.rename
+
+    def late(temporary, target):
+        shutil.copytree(temporary, target)
+        (target / "weights").write_text("theirs")
+        return rename(temporary, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    write_folder(folder, lambda temporary: (temporary / "weights").write_text("mine"))
+    assert (folder / "weights").read_text() == "theirs"
+    assert names(tmp_path) == ["model"]
+
+
+def test_one_after_the_other(tmp_path):
+    within, most = [], []
+
+    def work(number):
+        with alone(tmp_path / "locks" / "work"):
+            within.append(number)
+            time.sleep(0.01)
+            most.append(len(within))
+            within.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(8)))
+    assert most == [1] * 8
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -138,8 +171,9 @@ def test_a_folder_that_another_process_completed_meanwhile_is_kept(tmp_path):
         lambda path: write_json(path, {}),
         lambda path: write_folder(path, lambda temporary: None),
         lambda path: locked(path).__enter__(),
+        lambda path: alone(path).__enter__(),
     ],
-    ids=["text", "json", "folder", "lock"],
+    ids=["text", "json", "folder", "lock", "work"],
 )
 def test_an_unwritable_place_is_a_run_error_that_names_the_path(write, tmp_path):
     (tmp_path / "file").write_text("a regular file")

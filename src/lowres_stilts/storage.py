@@ -93,8 +93,11 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> Path:
         try:
             temporary.chmod(0o755)
             fill(temporary)
-            if not path.exists():
+            try:
                 temporary.rename(path)
+            except OSError:
+                if not path.exists():
+                    raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return path
@@ -107,6 +110,23 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Waits until no other process is in here with this lock file: for what should be done once.
+
+    Raises:
+        RunError: the lock file cannot be written.
+    """
+    with storage_errors(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextlib.contextmanager

@@ -1,10 +1,14 @@
 import dataclasses
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tokenizers import normalizers
 
 from lowres_stilts.data.examples import Answer, Question, TaggedSentence, TextExample
+from lowres_stilts.tasks import cache
 from lowres_stilts.tasks.cache import cached_features, encode_in_parts, features_from
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, pack, write_features
@@ -40,6 +44,25 @@ def test_features_are_made_once(features, private_cache):
     write_features(path, [pack([[[0, 5, 2]]], [1])])
     second, files = features()
     assert (len(first), len(second), files) == (2, 1, 1)
+
+
+def test_who_wants_the_same_at_the_same_time_waits_for_the_first(features, monkeypatch):
+    made, begun = [], threading.Barrier(4)
+
+    def slow(*arguments):
+        made.append(arguments)
+        time.sleep(0.1)
+        return write_features(*arguments)
+
+    def want(_):
+        begun.wait()
+        return arrays(features()[0])
+
+    monkeypatch.setattr(cache, "write_features", slow)
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(want, range(4))
+    assert len(made) == 1
+    assert others == [first] * 3
 
 
 def arrays(features):
@@ -112,8 +135,8 @@ class Drawer(dict):
 def test_features_from_a_shelf_are_the_same_and_are_not_made_again(family, tmp_path, monkeypatch):
     task, examples = MANY[family]
     shelf, made = Drawer(), []
-    for cache in ("a", "b"):
-        monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / cache))
+    for place in ("a", "b"):
+        monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / place))
         with features_from(shelf):
             made.append(cached_features(task, examples, tiny_tokenizer(), 16))
     assert arrays(made[0]) == arrays(made[1])

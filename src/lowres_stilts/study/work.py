@@ -5,14 +5,12 @@ import gc
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from lowres_stilts.display import Display
 from lowres_stilts.errors import DataError, LowresStiltsError
@@ -20,7 +18,7 @@ from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.storage import storage_errors, write_folder
+from lowres_stilts.storage import alone, storage_errors, write_folder
 from lowres_stilts.study.folder import StudyFolder
 from lowres_stilts.study.samples import samples_of
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from lowres_stilts.encoder.load import Encoder
     from lowres_stilts.evaluation.transfer import Arm
 
-ARM, COUNTS, SAMPLES = "arm.json", "counts.npz", "samples.json"
+ARM, COUNTS, SAMPLES, LOCK = "arm.json", "counts.npz", "samples.json", ".lock"
 PREFIX = "of "
 """Of the names of tables; a language might be called like an argument of numpy's."""
 
@@ -88,21 +86,14 @@ def _perform(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
         torch.set_num_threads(order.threads)
     folder.log("step started", key=order.key, pid=os.getpid())
     if order.phase is not None:
-        with _alone(folder.phase(order.key)):
+        with alone(folder.phase(order.key) / LOCK):
             _train(order, order.phase, folder, recipe)
     else:
         last = order.phases.get(TARGET)
         # Two arms may be tests of one phase.
-        with _alone(folder.arm(order.key) if last is None else folder.phase(last)):
+        with alone((folder.arm(order.key) if last is None else folder.phase(last)) / LOCK):
             _score(order, folder, recipe)
     folder.log("step done", key=order.key)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        yield
 
 
 def _train(order: Order, name: str, folder: StudyFolder, recipe: Recipe) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
-from lowres_stilts.storage import cache_dir, write_folder
+from lowres_stilts.storage import alone, cache_dir, write_folder
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, write_features
 from lowres_stilts.tasks.task import Task
@@ -56,22 +56,32 @@ def cached_features(task: Task, examples: Iterable[Any], tokenizer: Tokenizer, m
     parts = (FORMAT, task.family, task.labels, max_length, _fingerprint(tokenizer), fingerprint(examples))
     key = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
     folder, shelf = cache_dir() / "features" / key, _shelf.get()
-    with contextlib.suppress(OSError, ValueError, KeyError):  # absent or damaged
+    if (there := _load(folder)) is not None:
+        return there
+    with alone(cache_dir() / "locks" / key):
+        if (there := _load(folder)) is not None:  # another process made them meanwhile
+            return there
+        shutil.rmtree(folder, ignore_errors=True)
+        taken = shelf.take(key) if shelf is not None else None
+
+        def fill(temporary: Path) -> None:
+            if taken is None:
+                write_features(temporary, encode_in_parts(task, examples, tokenizer, max_length))
+                return
+            for name, content in taken.items():
+                (temporary / name).write_bytes(content)
+
+        write_folder(folder, fill)
+        if shelf is not None and taken is None:
+            shelf.put(key, {path.name: path.read_bytes() for path in folder.iterdir()})
         return Features.load(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    taken = shelf.take(key) if shelf is not None else None
 
-    def fill(temporary: Path) -> None:
-        if taken is None:
-            write_features(temporary, encode_in_parts(task, examples, tokenizer, max_length))
-            return
-        for name, content in taken.items():
-            (temporary / name).write_bytes(content)
 
-    write_folder(folder, fill)
-    if shelf is not None and taken is None:
-        shelf.put(key, {path.name: path.read_bytes() for path in folder.iterdir()})
-    return Features.load(folder)
+def _load(folder: Path) -> Features | None:
+    """None where they are absent or damaged."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return Features.load(folder)
+    return None
 
 
 def fingerprint(examples: Iterable[Any]) -> str:
