@@ -1,7 +1,5 @@
 """The command line in a process of its own: `huggingface_hub` settles on the endpoint when imported."""
 
-import contextlib
-import io
 import json
 import os
 import subprocess
@@ -9,6 +7,10 @@ import sys
 import traceback
 from pathlib import Path
 from subprocess import CompletedProcess
+
+from tests.commands import ask
+
+CRASHED = 99
 
 
 def environment(endpoint: str, home: Path, token: str | None = None, **more: str) -> dict[str, str]:
@@ -44,22 +46,14 @@ class Shell:
 
 
 def run(arguments: list[str], token: str | None) -> tuple[int, str, str]:
-    from lowres_stilts.cli import main
-
     os.environ.pop("HF_TOKEN", None)
     if token:
         os.environ["HF_TOKEN"] = token
-    sys.argv = ["lowres-stilts", *arguments]
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        except BaseException:
-            traceback.print_exc()
-            code = 99
-    return code, out.getvalue(), err.getvalue()
+    try:
+        done = ask(*arguments)
+    except BaseException:
+        return CRASHED, "", traceback.format_exc()
+    return done.returncode, done.stdout, done.stderr
 
 
 if __name__ == "__main__":

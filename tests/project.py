@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -96,13 +94,3 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes
     path_of_recipe = folder / "recipe.yaml"
     path_of_recipe.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path_of_recipe
-
-
-def command(*arguments: object) -> list[str]:
-    """The command line as a process of its own would call it."""
-    return [sys.executable, "-m", "lowres_stilts", *map(str, arguments)]
-
-
-def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs the command line to its end."""
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, **options)

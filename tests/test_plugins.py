@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lowres_stilts.plugins import Registry, plugin_names
-from tests.project import call, write_project
+from tests.commands import ask, call
+from tests.project import write_project
 
 OUTSIDE = Path(__file__).parent / "outside"
 SHIFT = {"module": {"kind": "shift", "options": {"scale": 0.01}}}
@@ -71,7 +72,7 @@ def test_a_run_with_a_mode_of_a_plug_in_whose_package_is_sound(tmp_path, tiny_mo
     assert phases == ["1-intermediate", "2-target-alone", "2-target", "2-target-baseline"]
     package = tmp_path / "run" / "phases" / "2-target" / "package"
     assert call("hub", "verify", package, env=environment).returncode == 0
-    without = call("hub", "verify", package)
+    without = ask("hub", "verify", package)
     assert without.returncode == 1
     assert "there is no 'ordinal' here" in without.stderr
     exported = call("export", package, "-o", tmp_path / "bundle", env=environment)
@@ -81,10 +82,10 @@ def test_a_run_with_a_mode_of_a_plug_in_whose_package_is_sound(tmp_path, tiny_mo
 
 def test_plug_ins_are_listed_and_named_in_mistakes(tmp_path, tiny_model, environment):
     assert "mood-order" in {row["name"] for row in json.loads(call("tasks", "--json", env=environment).stdout)}
-    assert "mood-order" not in call("tasks").stdout
+    assert "mood-order" not in ask("tasks").stdout
     recipe = write_project(tmp_path / "project", tiny_model, target__transfer="worm")
     message = "target.transfer: there is no 'worm' here; there are stack, continue, fuse, merge, none"
-    assert call("run", recipe).stderr.endswith(f"{message}\n")
+    assert ask("run", recipe).stderr.endswith(f"{message}\n")
     assert call("run", recipe, env=environment).stderr.endswith(f"{message}, warm\n")
 
 

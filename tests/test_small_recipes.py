@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.commands import call
 from tests.conftest import ROOT
-from tests.project import call
 
 LEAST = {
     "xnli": 34,

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -7,15 +6,14 @@ import time
 
 import pytest
 
-from tests.project import call, command, write_project
-
-QUICK = {"env": {**os.environ, "HF_HUB_OFFLINE": "1", "TERM": "dumb"}}
+from tests.commands import ask, call, command
+from tests.project import write_project
 
 
 def test_help_shows_commands_and_an_example():
-    assert "run" in call("--help").stdout
+    assert "run" in ask("--help").stdout
     for name in ("run", "score", "tasks"):
-        assert f"Example: lowres-stilts {name}" in call(name, "--help").stdout
+        assert f"Example: lowres-stilts {name}" in ask(name, "--help").stdout
 
 
 def test_the_command_line_and_the_package_import_nothing_heavy():
@@ -28,13 +26,13 @@ def test_the_command_line_and_the_package_import_nothing_heavy():
 
 
 def test_tasks_lists_objects_with_names():
-    rows = json.loads(call("tasks", "--json").stdout)
+    rows = json.loads(ask("tasks", "--json").stdout)
     names = {row["name"] for row in rows}
     assert names >= {"xnli", "pawsx", "panx", "udpos", "xcopa", "tatoeba", "starter-topic", "starter-reply"}
     assert all(row["family"] and row["metric"] for row in rows)
     assert [row["name"] for row in rows if not row["languages"]] == ["mlm"]  # on text of the user's own
-    assert "any language" in next(line for line in call("tasks").stdout.splitlines() if line.startswith("mlm "))
-    assert "xnli" in call("tasks").stdout
+    assert "any language" in next(line for line in ask("tasks").stdout.splitlines() if line.startswith("mlm "))
+    assert "xnli" in ask("tasks").stdout
 
 
 @pytest.mark.parametrize(
@@ -59,7 +57,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, message, tmp_pa
     recipe = write_project(tmp_path, tiny_model)
     folder = tmp_path / "run"
     filled = [argument.format(recipe=recipe) for argument in arguments]
-    done = call(*filled, *(["-o", folder] if len(filled) > 1 else []), **QUICK)
+    done = ask(*filled, *(["-o", folder] if len(filled) > 1 else []))
     assert done.returncode == code
     errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     assert len(errors) == 1
@@ -76,7 +74,7 @@ def test_a_malformed_line_names_file_and_line_and_writes_nothing(tmp_path, tiny_
     lines = train.read_text().splitlines()
     lines[4] = "no tab here"
     train.write_text("\n".join(lines))
-    done = call("run", recipe, "-o", tmp_path / "run", **QUICK)
+    done = ask("run", recipe, "-o", tmp_path / "run")
     assert done.returncode == 1
     assert done.stderr == (f"error: {train}:5: expected 2 tab-separated columns (text, label), found 1\n")
     assert not (tmp_path / "run").exists()
@@ -84,14 +82,14 @@ def test_a_malformed_line_names_file_and_line_and_writes_nothing(tmp_path, tiny_
 
 def test_json_alone_goes_to_standard_output(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
-    done = call("run", recipe, "-o", tmp_path / "run", "--json", "--set", "evaluate.languages=[sw]", **QUICK)
+    done = call("run", recipe, "-o", tmp_path / "run", "--json", "--set", "evaluate.languages=[sw]")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((tmp_path / "run" / "results.json").read_text())
 
 
 def test_table_has_every_language(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
-    done = call("run", recipe, "-o", tmp_path / "run", **QUICK)
+    done = ask("run", recipe, "-o", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     for word in ("en", "sw", "ur", "baseline", "STILTs", "gain", "mean without en", "results.json"):
         assert word in done.stdout

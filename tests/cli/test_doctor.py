@@ -2,7 +2,7 @@ import json
 
 from lowres_stilts.cli import checkup
 from lowres_stilts.cli.checkup import Finding
-from tests.project import call
+from tests.commands import call
 
 NAMES = ["python", "torch", "cuda", "bitsandbytes", "libraries", "memory", "disk", "hub login", "threads"]
 

@@ -1,30 +1,21 @@
 import json
-import sys
 
 import pytest
 
-from lowres_stilts.cli import main
 from lowres_stilts.runtime import Bundle
-from tests.project import call
+from tests.commands import ask
+
+pytestmark = pytest.mark.usefixtures("private_cache")
 
 
-@pytest.fixture
-def ask(monkeypatch, capsys, private_cache):
-    """The command line in this process, as loading torch anew takes seconds."""
-
-    def asked(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lowres-stilts", "export", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as ended:
-            return ended.code or 0, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return asked
+def export(*arguments):
+    """Exit code, output and errors."""
+    done = ask("export", *arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_help_has_an_example():
-    done = call("export", "--help")
+    done = ask("export", "--help")
     assert "Example: lowres-stilts export adapters/xnli-small" in done.stdout
     assert "server-cpu" in done.stdout
 
@@ -68,11 +59,11 @@ WRONG |= {
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), WRONG.values(), ids=WRONG)
-def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, message, ask, zoo, tmp_path):
+def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, message, zoo, tmp_path):
     there = tmp_path / "there"
     there.mkdir()
     names = {"package": zoo.packages["first"], "new": tmp_path / "new", "there": there}
-    found, out, err = ask(*(argument.format(**names) for argument in arguments))
+    found, out, err = export(*(argument.format(**names) for argument in arguments))
     assert (found, out) == (code, ""), err
     assert message in err
     if err.startswith("error: "):
@@ -81,8 +72,8 @@ def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, message, ask, z
     assert list(there.iterdir()) == []
 
 
-def test_a_bundle_of_several_packages(ask, zoo, tmp_path):
-    code, out, err = ask(*zoo.places, "-o", tmp_path / "bundle")
+def test_a_bundle_of_several_packages(zoo, tmp_path):
+    code, out, err = export(*zoo.places, "-o", tmp_path / "bundle")
     assert code == 0
     assert out.startswith(f"{tmp_path / 'bundle'}: ")
     assert out.count("\n") == 1
@@ -93,11 +84,11 @@ def test_a_bundle_of_several_packages(ask, zoo, tmp_path):
     assert (bundle.manifest.quantize, bundle.manifest.preset) == ("static-int8", "server-cpu")
 
 
-def test_json_and_trimming(ask, zoo, tmp_path):
+def test_json_and_trimming(zoo, tmp_path):
     (tmp_path / "text").write_text("glad happy sun\n")
     trim = ["--languages", "xx,en", "--text", f"xx={tmp_path / 'text'}", "--text", f"en={tmp_path / 'text'}"]
     place = ["-o", tmp_path / "bundle", "--preset", "edge-cpu", "--quantize", "none"]
-    code, out, err = ask(zoo.packages["first"], *place, *trim, "--json")
+    code, out, err = export(zoo.packages["first"], *place, *trim, "--json")
     assert code == 0, err
     manifest = json.loads(out)
     assert manifest["languages"] == {"xx": 1.0, "en": 1.0}
@@ -105,18 +96,18 @@ def test_json_and_trimming(ask, zoo, tmp_path):
     assert json.loads((tmp_path / "bundle" / "bundle.json").read_text()) == manifest
 
 
-def test_one_merged_model(ask, zoo, tmp_path):
-    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "merged", "--merge")
+def test_one_merged_model(zoo, tmp_path):
+    code, out, _ = export(zoo.packages["first"], "-o", tmp_path / "merged", "--merge")
     assert (code, out) == (0, f"{tmp_path / 'merged'}: load it with optimum.onnxruntime\n")
-    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "again", "--merge", "--json")
+    code, out, _ = export(zoo.packages["first"], "-o", tmp_path / "again", "--merge", "--json")
     assert code == 0
     assert json.loads(out)["output"] == str(tmp_path / "again")
     assert "model.onnx" in json.loads(out)["files"]
 
 
-def test_an_adapter_for_a_bundle_that_is_there(ask, zoo, tmp_path):
-    code, out, err = ask(zoo.packages["first"], "-o", tmp_path / "more", "--onto", zoo.bundle)
+def test_an_adapter_for_a_bundle_that_is_there(zoo, tmp_path):
+    code, out, err = export(zoo.packages["first"], "-o", tmp_path / "more", "--onto", zoo.bundle)
     assert (code, out) == (0, f"{tmp_path / 'more'}: adapter first for {zoo.bundle}\n"), err
     assert Bundle.load(zoo.bundle, threads=1).load_adapter(tmp_path / "more").name == "first"
-    code, out, _ = ask(zoo.packages["first"], "-o", tmp_path / "again", "--onto", zoo.bundle, "--json")
+    code, out, _ = export(zoo.packages["first"], "-o", tmp_path / "again", "--onto", zoo.bundle, "--json")
     assert (code, json.loads(out)["name"]) == (0, "first")

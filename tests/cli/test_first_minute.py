@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from lowres_stilts.cli.app import NAME, app
 from lowres_stilts.recipe import Recipe
-from tests.project import call, command
+from tests.commands import call, command
 
 ROOT = Path(__file__).parents[2]
 SLOW_TO_IMPORT = {"numpy", "onnxruntime", "pydantic", "rich", "tokenizers", "torch", "yaml"}

@@ -1,13 +1,10 @@
 import json
-import os
 
 import pytest
 
 from lowres_stilts.evaluation.benchmark import BENCHMARKS, score_benchmark
-from tests.project import call
+from tests.commands import ask
 from tests.submissions import write_submission
-
-PLAIN = {"env": {**os.environ, "TERM": "dumb"}}
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +14,7 @@ def folders(tmp_path_factory):
 
 def _score(predictions, references, *more, benchmark="xtreme"):
     options = ("--benchmark", benchmark, "--predictions", predictions, "--references", references)
-    return call("score", *options, *more, **PLAIN)
+    return ask("score", *options, *more)
 
 
 def test_json_is_what_the_script_computes_and_nothing_else(folders):
@@ -61,7 +58,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(benchmark, predictions, code, m
 
 
 def test_an_option_left_out_is_wrong_usage(folders):
-    done = call("score", "--predictions", folders[0], **PLAIN)
+    done = ask("score", "--predictions", folders[0])
     assert done.returncode == 2
     assert "Missing option" in done.stderr
 
@@ -77,4 +74,4 @@ def test_nothing_to_score_is_exit_code_1(folders, tmp_path):
 
 
 def test_help_has_an_example():
-    assert "Example: lowres-stilts score --benchmark xtreme" in call("score", "--help").stdout
+    assert "Example: lowres-stilts score --benchmark xtreme" in ask("score", "--help").stdout

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lowres_stilts.tasks.catalog import REGISTRY
-from tests.project import call
+from tests.commands import ask
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from tests.project import call
     ],
 )
 def test_language_is_found_in_all_its_codes_and_no_other(language, sib, other, not_sib):
-    done = call("tasks", "--language", language)
+    done = ask("tasks", "--language", language)
     assert done.returncode == 0, done.stderr
     found = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert sib in found["sib200"]
@@ -31,7 +31,7 @@ def test_language_is_found_in_all_its_codes_and_no_other(language, sib, other, n
     ("language", "remedy"), [("swahili", "such as sw"), ("sw; rm", "such as sw"), ("kl", "your-own-files")]
 )
 def test_no_task_is_a_line_with_a_remedy(language, remedy):
-    done = call("tasks", "--language", language)
+    done = ask("tasks", "--language", language)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: --language {language}: ")
     assert remedy in done.stderr
@@ -39,5 +39,5 @@ def test_no_task_is_a_line_with_a_remedy(language, remedy):
 
 
 def test_without_a_language_all_tasks_are_listed():
-    done = call("tasks", "--json")
+    done = ask("tasks", "--json")
     assert [task["name"] for task in json.loads(done.stdout)] == list(REGISTRY)

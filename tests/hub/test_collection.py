@@ -5,8 +5,8 @@ import yaml
 
 from lowres_stilts.hub.card import model_card
 from lowres_stilts.hub.verify import open_package
+from tests.commands import call
 from tests.conftest import ROOT
-from tests.project import call
 
 PACKAGES = sorted(path.parent for path in (ROOT / "adapters").glob("*/stilts.json"))
 LARGEST = 3_000_000

@@ -8,8 +8,8 @@ from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.evaluate import evaluate_package, measure_again
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.tasks.load import open_source
+from tests.commands import ask
 from tests.hub.test_pack import finished_run
-from tests.project import call
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_the_command_names_what_is_wrong(finished):
         (["--source", "hug"], 2),
         (["--source", "hub", "--task", "udpos"], 2),
     ):
-        done = call("evaluate", folder / "run", *arguments)
+        done = ask("evaluate", folder / "run", *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
 
 

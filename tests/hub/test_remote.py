@@ -10,9 +10,9 @@ import pytest
 
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.sums import SUMS
+from tests.commands import command
 from tests.hub_repo_server import READER, WRITER
 from tests.hub_shell import environment
-from tests.project import command
 
 TENSORS = "adapter_model.safetensors"
 

@@ -11,8 +11,8 @@ from lowres_stilts.errors import PackageError
 from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.sums import SUMS
+from tests.commands import ask
 from tests.hub.damage import Evil, notice_all_damage
-from tests.project import call
 
 TENSORS = "adapter_model.safetensors"
 
@@ -174,15 +174,15 @@ def test_a_tensor_that_claims_to_be_huge_is_not_read(package):
 
 
 def test_the_commands_show_list_and_verify(sound, package):
-    verified = call("hub", "verify", sound)
+    verified = ask("hub", "verify", sound)
     assert (verified.returncode, "sound" in verified.stdout) == (0, True)
-    shown = call("hub", "show", sound, "--json")
+    shown = ask("hub", "show", sound, "--json")
     assert json.loads(shown.stdout)["name"] == "small"
-    assert "## Scores" in call("hub", "show", sound).stdout
-    listed = json.loads(call("hub", "list", package.parent, "--json").stdout)
+    assert "## Scores" in ask("hub", "show", sound).stdout
+    listed = json.loads(ask("hub", "list", package.parent, "--json").stdout)
     assert [row["tasks"] for row in listed] == [["mood"]]
     add_pickle(package)
-    refused = call("hub", "verify", package)
+    refused = ask("hub", "verify", package)
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "pytorch_model.bin" in refused.stderr
@@ -192,6 +192,6 @@ def test_the_commands_show_list_and_verify(sound, package):
 def test_a_mistyped_folder_is_answered_with_the_nearest_one(asked, package, monkeypatch):
     monkeypatch.chdir(package.parent.parent)
     near = package.relative_to(package.parent.parent)
-    done = call("hub", asked, f"{near}s")
+    done = ask("hub", asked, f"{near}s")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"error: no folder {near}s here; did you mean {near}?\n"

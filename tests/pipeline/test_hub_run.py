@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from tests.project import call
+from tests.commands import ask
 
 CLASSES = ["entailment", "neutral", "contradiction"]
 
@@ -37,7 +37,7 @@ def write_xnli(folder, rows=24):
     (folder / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n")
 
 
-def test_a_run_reads_training_and_test_data_in_the_hubs_layout(tmp_path, tiny_model, private_cache):
+def test_a_run_reads_training_and_test_data_in_the_hubs_layout(tmp_path, tiny_model, private_cache, monkeypatch):
     write_xnli(tmp_path / "facebook" / "xnli")
     train = {"epochs": 1, "lr": 1e-3, "tokens_per_batch": 256}
     recipe = {
@@ -48,7 +48,8 @@ def test_a_run_reads_training_and_test_data_in_the_hubs_layout(tmp_path, tiny_mo
         "evaluate": {"languages": ["en", "sw"], "bootstrap": 100},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    done = call("run", "recipe.yaml", "-o", "run", "--json", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = ask("run", "recipe.yaml", "-o", "run", "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     assert set(results["scores"]["xnli"]) == {"en", "sw"}
@@ -56,7 +57,7 @@ def test_a_run_reads_training_and_test_data_in_the_hubs_layout(tmp_path, tiny_mo
     assert results["phases"][0]["tasks"]["xnli"]["examples"] == 24
 
 
-def test_a_language_that_the_data_set_lacks_is_named(tmp_path, tiny_model, private_cache):
+def test_a_language_that_the_data_set_lacks_is_named(tmp_path, tiny_model, private_cache, monkeypatch):
     write_xnli(tmp_path / "facebook" / "xnli")
     recipe = {
         "name": "hub",
@@ -66,7 +67,8 @@ def test_a_language_that_the_data_set_lacks_is_named(tmp_path, tiny_model, priva
         "evaluate": {"languages": ["th"]},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    done = call("run", "recipe.yaml", "-o", "run", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = ask("run", "recipe.yaml", "-o", "run")
     assert done.returncode == 1
     assert "th" in done.stderr
     assert "Traceback" not in done.stderr

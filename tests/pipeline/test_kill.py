@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tests.project import call, command, write_project
+from tests.commands import ask, call, command
+from tests.project import write_project
 
 TIMELESS = ("scores", "baseline", "gain", "mean_without_english")
 
@@ -42,7 +43,7 @@ def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache, kills):
         target__train=long,
     )
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finished = call("run", recipe, "-o", whole)
+    finished = ask("run", recipe, "-o", whole)
     assert finished.returncode == 0, finished.stderr
     log = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     working = log[-1]["time"] - log[0]["time"]
@@ -103,13 +104,13 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, t
     assert last.endswith("go on with --resume")
     assert "Traceback" not in stopped.stderr
     assert checkpoint.read_bytes() == before
-    assert call("run", recipe, "-o", folder, "--resume").returncode == 0
+    assert ask("run", recipe, "-o", folder, "--resume").returncode == 0
 
 
 def test_an_unwritable_folder_is_a_clear_error(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
     (tmp_path / "file").write_text("in the way")
-    stopped = call("run", recipe, "-o", tmp_path / "file" / "run")
+    stopped = ask("run", recipe, "-o", tmp_path / "file" / "run")
     assert stopped.returncode in {1, 2}
     assert stopped.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in stopped.stderr
@@ -121,7 +122,7 @@ def test_a_run_in_use_is_refused(tmp_path, tiny_model, private_cache):
     process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
     while not (folder / "recipe.yaml").exists():
         time.sleep(0.01)
-    second = call("run", recipe, "-o", folder, "--resume")
+    second = ask("run", recipe, "-o", folder, "--resume")
     running = process.poll() is None
     process.wait()
     assert running

@@ -10,7 +10,8 @@ from lowres_stilts.encoder.load import read_config
 from lowres_stilts.pipeline.hardware import UNLIMITED, Place, this_place
 from lowres_stilts.pipeline.planner import advice, fit_recipe, planned_phases
 from lowres_stilts.recipe import Recipe
-from tests.project import call, write_project
+from tests.commands import ask
+from tests.project import write_project
 
 
 def _recipe(folder, model, **changes):
@@ -86,17 +87,17 @@ def test_this_machine_has_memory():
 
 def test_the_command_prints_what_fits_and_exits_with_1_where_it_does_not(tiny_model, tmp_path):
     path = write_project(tmp_path / "p", tiny_model)
-    done = call("plan", path, "--vram", "8GiB", "--json")
+    done = ask("plan", path, "--vram", "8GiB", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["fits"]
     assert found["memory_bytes"] == 8 * 1024**3
     assert [phase["section"] for phase in found["phases"]] == ["intermediate", "target"]
-    tight = call("plan", path, "--vram", "1MB")
+    tight = ask("plan", path, "--vram", "1MB")
     assert tight.returncode == 1
     assert "does not fit" in tight.stdout
     assert "would fit with a smaller encoder" in tight.stdout
-    here = call("plan", path, "--json")
+    here = ask("plan", path, "--json")
     assert json.loads(here.stdout)["training_seconds"] > 0
 
 

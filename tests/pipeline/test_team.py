@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.project import call, write_project
+from tests.commands import call
+from tests.project import write_project
 from tests.teams import end_of, lines_of, start_team
 
 pytestmark = pytest.mark.slow  # two processes that import torch take half a minute where there are two cores

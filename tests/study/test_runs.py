@@ -2,7 +2,8 @@ import pytest
 
 from lowres_stilts.errors import UsageError
 from lowres_stilts.study.runs import runs_report, write_report
-from tests.project import call, write_project
+from tests.commands import ask
+from tests.project import write_project
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +13,7 @@ def run(tmp_path_factory, tiny_model):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOWRES_STILTS_CACHE", str(folder / "cache"))
         for name in ("one", "two"):
-            finished = call("run", recipe, "-o", folder / name, "--set", f"name={name}", "--set", "seed=5")
+            finished = ask("run", recipe, "-o", folder / name, "--set", f"name={name}", "--set", "seed=5")
             assert finished.returncode == 0, finished.stderr
     return folder
 

@@ -12,8 +12,8 @@ import pytest
 
 from lowres_stilts.pipeline.hardware import CPU_RUNTIME
 from lowres_stilts.study.store import Store
+from tests.commands import ask, call, command
 from tests.conftest import write_tiny_model
-from tests.project import call, command
 from tests.study.grids import write_study
 
 KILLS = 10
@@ -93,11 +93,11 @@ def test_it_writes_report_figures_and_tables(whole):
 
 
 def test_a_finished_study_is_refused_or_done_at_once(study, whole):
-    again = call("study", study, "-o", whole)
+    again = ask("study", study, "-o", whole)
     assert again.returncode == 2
     assert "--resume" in again.stderr
     before = _content(whole)
-    resumed = call("study", study, "-o", whole, "--resume", "--json")
+    resumed = ask("study", study, "-o", whole, "--resume", "--json")
     assert resumed.returncode == 0
     assert json.loads(resumed.stdout)["cells"] == {"planned": 4, "finished": 4}
     assert _content(whole) == before
@@ -183,7 +183,7 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(place, study):
     text = broken.read_text()
     broken.write_text("no tag here\n")
     try:
-        finished = call("study", study, "-o", place / "broken", "--workers", "1", "--set", "axes.targets=[pairs]",
+        finished = ask("study", study, "-o", place / "broken", "--workers", "1", "--set", "axes.targets=[pairs]",
                         "--set", "claims=[]")  # fmt: skip
     finally:
         broken.write_text(text)
@@ -195,14 +195,14 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(place, study):
     assert set(steps) == {"intermediate tags", "pairs after tags"}
     assert "tags-train-en.tsv" in steps["intermediate tags"]
     assert steps["pairs after tags"].startswith("not begun, since intermediate tags")
-    mended = call("study", study, "-o", place / "broken", "--resume", "--workers", "1",
+    mended = ask("study", study, "-o", place / "broken", "--resume", "--workers", "1",
                   "--set", "axes.targets=[pairs]", "--set", "claims=[]")  # fmt: skip
     assert mended.returncode == 0, mended.stderr
     assert not _timeless(place / "broken")["failures"]
 
 
 def test_dry_run_tells_the_plan_and_writes_nothing(place, study):
-    told = call("study", study, "-o", place / "nothing", "--dry-run", "--json")
+    told = ask("study", study, "-o", place / "nothing", "--dry-run", "--json")
     assert told.returncode == 0, told.stderr
     plan = json.loads(told.stdout)
     assert (plan["cells"], plan["phases"], plan["arms"], plan["shared"]) == (4, 2, 6, 4)
@@ -212,7 +212,7 @@ def test_dry_run_tells_the_plan_and_writes_nothing(place, study):
 
 
 def test_wrong_usage(place, study):
-    assert call("study", place / "absent.yaml").returncode == 2
-    wrong = call("study", study, "--engine", "slurm")
+    assert ask("study", place / "absent.yaml").returncode == 2
+    wrong = ask("study", study, "--engine", "slurm")
     assert wrong.returncode == 2
     assert "neither local nor ray" in wrong.stderr

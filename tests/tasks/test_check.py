@@ -10,7 +10,7 @@ from lowres_stilts.tasks.load import custom_task
 from lowres_stilts.tasks.masked import parse_plain_text, read_text_lines
 from lowres_stilts.tasks.retrieval import read_mining, read_parallel
 from lowres_stilts.tasks.task import Task
-from tests.project import call
+from tests.commands import ask
 from tests.tiny import tiny_tokenizer
 
 
@@ -173,16 +173,16 @@ def test_a_malformed_file_is_reported_with_its_line_and_the_others_are_read(fold
 
 
 def test_the_command(folder, tiny_model):
-    done = call("data", "check", folder, "--model", tiny_model, "--task", "xnli", "--json")
+    done = ask("data", "check", folder, "--model", tiny_model, "--task", "xnli", "--json")
     assert done.returncode == 0, done.stderr
     assert {row["split"] for row in json.loads(done.stdout)["files"]} == {"train", "dev", "test"}
-    broken = call("data", "check", folder, "--model", tiny_model)
+    broken = ask("data", "check", folder, "--model", tiny_model)
     assert broken.returncode == 1
     assert "malformed" in broken.stdout
     assert "of no task" in broken.stdout
-    wrong = call("data", "check", folder / "nowhere")
+    wrong = ask("data", "check", folder / "nowhere")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    assert call("data", "check", folder, "--task", "xnlj").returncode == 2
+    assert ask("data", "check", folder, "--task", "xnlj").returncode == 2
 
 
 @pytest.mark.benchmark_data
