@@ -1,49 +1,10 @@
+"""Recipes as files: what is read, and how mistakes are named."""
+
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lowres_stilts.errors import RecipeError
 from lowres_stilts.recipe import Recipe
-
-GOOD = """\
-name: small
-model:
-  id: some/model
-data:
-  source: starter
-intermediate:
-  tasks: [starter-reply]
-target:
-  task: starter-topic
-  train:
-    lr: 1e-4
-"""
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text):
-        path = tmp_path / "recipe.yaml"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("recipes")
-
-
-def refusal(path, overrides=()):
-    """The one line that says why."""
-    with pytest.raises(RecipeError) as caught:
-        Recipe.load(path, overrides)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert caught.value.exit_code == 2
-    return message
+from tests.recipe.recipes import GOOD, refusal
 
 
 def test_defaults_fill_the_rest(write):
@@ -326,100 +287,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path, write):
     assert refusal(path) == f"{path}: cannot be read: not valid UTF-8"
 
 
-@pytest.mark.parametrize(
-    ("override", "key", "value"),
-    [
-        ("evaluate.languages=[sw, no]", "evaluate.languages", ["sw", "no"]),
-        ("evaluate.languages=[on, off, y, true-land]", "evaluate.languages", ["on", "off", "y", "true-land"]),
-        ("target.train.lr=1e-4", "target.train.lr", 1e-4),
-        ("target.train.lr=2.5E-5", "target.train.lr", 2.5e-5),
-        ("target.train.lr=.5", "target.train.lr", 0.5),
-        ("target.train.lr=1", "target.train.lr", 1.0),
-        ("target.train.head_lr=null", "target.train.head_lr", None),
-        ("seed=7", "seed", 7),
-        (" seed =7", "seed", 7),
-        ("seed=-7", "seed", -7),
-        ("evaluate.baseline=false", "evaluate.baseline", False),
-        ("evaluate.baseline=no", "evaluate.baseline", False),
-        ("name=no", "name", "no"),
-        ("name=2001-01-01", "name", "2001-01-01"),
-        ("name=''", "name", ""),
-        ("model.id=a=b", "model.id", "a=b"),
-        ("evaluate.retrieval.prefix='query: '", "evaluate.retrieval.prefix", "query: "),
-        ("intermediate.module={rank: 4}", "intermediate.module.rank", 4),
-        ("intermediate.module.targets=[query, value]", "intermediate.module.targets", ["query", "value"]),
-    ],
-)
-def test_overrides_are_yaml(override, key, value, write):
-    found = Recipe.load(write(GOOD), [override])
-    for part in key.split("."):
-        found = getattr(found, part)
-    assert found == value
-    assert type(found) is type(value)
-
-
 def test_no_stays_norwegian_in_the_file_too(write):
     text = GOOD + "evaluate: {languages: [sw, no, yes, on, off, y, n]}\n"
     assert Recipe.load(write(text)).evaluate.languages == "sw no yes on off y n".split()
-
-
-def test_overrides_apply_in_order_and_make_the_sections_that_are_missing(write):
-    overrides = ["evaluate.limit=1", "evaluate.limit=2", "evaluate.retrieval.layer=3", "seed=1"]
-    recipe = Recipe.load(write(GOOD), overrides)
-    assert (recipe.evaluate.limit, recipe.evaluate.retrieval.layer, recipe.seed) == (2, 3, 1)
-    assert recipe.target.train.lr == 1e-4
-
-
-def test_an_override_can_mend_the_file(write):
-    path = write(GOOD.replace("name: small", "name: 3"))
-    assert Recipe.load(path, ["name=three"]).name == "three"
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("seed", "expected key=value, for instance seed=7 or target.train.epochs=1"),
-        ("=3", "expected key=value"),
-        ("a..b=3", "expected key=value"),
-        ("name.first=3", "name is not a mapping"),
-        ("intermediate.tasks.0=xnli", "tasks is not a mapping"),
-        ("target.train.lr=fast", "target.train.lr: Input should be a valid number"),
-        ("target.trian.lr=1", "target.trian: unknown key; did you mean 'train'?"),
-        ("sede=1", "sede: unknown key; did you mean 'seed'?"),
-        ("target={task: x, tsk: y}", "target.tsk: unknown key; did you mean 'task'?"),
-    ],
-)
-def test_a_wrong_override_is_named(override, message, write):
-    assert refusal(write(GOOD), [override]).startswith(f"--set {override}: {message}")
-
-
-def test_a_wrong_value_of_a_section_that_an_override_made_is_named(write):
-    message = refusal(write(GOOD), ["evaluate.retrieval.layer=deep"])
-    assert message == (
-        "--set evaluate.retrieval.layer=deep: evaluate.retrieval.layer: Input should be a valid integer, "
-        "unable to parse string as an integer, found 'deep'"
-    )
-
-
-def test_a_missing_key_of_a_section_that_an_override_made_names_the_override(write):
-    assert refusal(write(GOOD), ["tasks.mine.pair=true"]).startswith(
-        "--set tasks.mine.pair=true: tasks.mine.family: missing key"
-    )
-
-
-@pytest.mark.parametrize("value", ["[1", "{a: 1, a: 2}", "'x"])
-def test_an_override_that_is_no_yaml_is_named(value, write):
-    assert refusal(write(GOOD), [f"seed={value}"]).startswith(f"--set seed={value}:1: ")
-
-
-@pytest.mark.parametrize(("override", "key"), [("sede.a.b=1", "sede"), ("evalute.a=1", "evalute")])
-def test_an_override_is_named_where_it_makes_a_section(override, key, write):
-    assert refusal(write(GOOD), [override]).startswith(f"--set {override}: {key}: unknown key; did you mean")
-
-
-@pytest.mark.parametrize(("override", "key"), [("seed=", "seed"), ("target={}", "target.task")])
-def test_an_override_is_named_where_it_takes_something_away(override, key, write):
-    assert refusal(write(GOOD), [override]).startswith(f"--set {override}: {key}: ")
 
 
 def test_an_anchor_may_be_used_again(write):
@@ -441,97 +311,6 @@ def test_a_mapping_overrides_what_it_merges(write):
     )
     recipe = Recipe.load(write(merged))
     assert (recipe.target.train.lr, recipe.target.train.epochs) == (1e-4, 9)
-
-
-def written_again(folder, recipe):
-    path = folder / "resolved.yaml"
-    path.write_text(recipe.as_yaml(), encoding="utf-8")
-    return Recipe.load(path)
-
-
-def test_what_is_written_has_every_default(write):
-    values = yaml.safe_load(Recipe.load(write(GOOD)).as_yaml())
-    assert list(values) == list(Recipe.model_fields)
-    assert values["target"]["train"]["epochs"] == 3
-    assert values["evaluate"]["retrieval"]["pooling"] == "mean"
-
-
-PRINTABLE = st.text(st.characters(categories=["L", "M", "N", "P", "S"], include_characters=" "), max_size=12)
-ODD_WORDS = st.sampled_from(
-    ["no", "null", "~", "1", "0x1", "1:30", "=", "<<", "true", "2001-01-01", "", "- a", "#"]
-)
-# Not those that look like numbers with an exponent: see the test below.
-TEXT = (PRINTABLE | ODD_WORDS).filter(lambda text: text.strip("+-_.0123456789eE") or "e" not in text.lower())
-KEY = TEXT.map(lambda text: " ".join(text.split()))
-RATE = st.floats(1e-8, 1e3, allow_nan=False)
-TRAIN = st.fixed_dictionaries({"lr": RATE, "weight_decay": RATE, "warmup": st.floats(0, 1)})
-MINE = st.fixed_dictionaries(
-    {"family": st.just("tagging"), "languages": st.lists(TEXT, min_size=1), "labels": st.just(["O", "no"])}
-)
-FILES = st.dictionaries(KEY, st.dictionaries(st.sampled_from(["train", "test"]), TEXT))
-VALUES = st.fixed_dictionaries(
-    {
-        "name": TEXT,
-        "model": st.fixed_dictionaries({"id": TEXT}, optional={"revision": st.none() | TEXT}),
-        "data": st.fixed_dictionaries({"source": st.just("files")}, optional={"dir": TEXT, "files": FILES}),
-        "target": st.fixed_dictionaries({"task": TEXT, "transfer": st.just("none")}, optional={"train": TRAIN}),
-    },
-    optional={
-        "tasks": st.dictionaries(KEY, MINE, max_size=2),
-        "evaluate": st.fixed_dictionaries({"languages": st.lists(TEXT) | st.just("all")}),
-        "seed": st.integers(),
-    },
-)
-
-
-@settings(max_examples=80)
-@given(values=VALUES)
-def test_what_is_written_reads_the_same(values, folder):
-    recipe = Recipe.model_validate(values)
-    assert written_again(folder, recipe) == recipe
-
-
-@pytest.mark.parametrize("name", ["1e-4", "12e3", "1.5e5"])
-def test_a_text_that_looks_like_a_number_is_written_as_a_text(name, write, folder):
-    recipe = Recipe.load(write(GOOD), [f"name='{name}'"])
-    assert written_again(folder, recipe) == recipe
-
-
-def test_a_recipe_that_continues_reads_the_same(write, folder):
-    recipe = Recipe.load(write(GOOD), ["target.transfer=continue"])
-    assert written_again(folder, recipe) == recipe
-
-
-def test_a_key_keeps_its_spaces(write):
-    text = GOOD.replace("source: starter", "source: files\n  files: {'two  spaces': {}}")
-    assert set(Recipe.load(write(text)).data.files) == {"two  spaces"}
-
-
-ODD = st.sampled_from(
-    [": ", "- ", "\n", "  ", "'", '"', "[", "]", "{", "}", ", ", "#", "|", ">", "&a ", "? ", "!!str ", "%", "@",
-     "\t", "<<: ", "1e-4", "no", "null", "name", "model", "target:", "seed: ", "\u2028", "Ñ", "---\n", "...\n"]
-)  # fmt: skip
-
-
-def a_recipe_or_a_recipe_error(path, text):
-    path.write_bytes(text.encode())
-    try:
-        assert isinstance(Recipe.load(path), Recipe)
-    except RecipeError as error:
-        assert str(error).startswith(str(path))
-        assert "\n" not in str(error)
-
-
-@settings(max_examples=150)
-@given(text=st.lists(ODD, max_size=25).map("".join) | PRINTABLE)
-def test_any_text_is_a_recipe_or_a_recipe_error(text, folder):
-    a_recipe_or_a_recipe_error(folder / "any.yaml", text)
-
-
-@settings(max_examples=150)
-@given(start=st.integers(0, len(GOOD)), length=st.integers(0, 20), odd=st.lists(ODD, max_size=3).map("".join))
-def test_a_damaged_recipe_is_a_recipe_or_a_recipe_error(start, length, odd, folder):
-    a_recipe_or_a_recipe_error(folder / "damaged.yaml", GOOD[:start] + odd + GOOD[start + length :])
 
 
 def test_a_mistake_between_sections_stands_at_the_start_of_the_file(write):
