@@ -95,7 +95,8 @@ def _heat_maps(results: Mapping[str, Any]) -> list[Drawing | None]:
     found: list[Drawing | None] = []
     groups: dict[tuple[str, ...], list[Any]] = {}
     for row in rows:
-        groups.setdefault(tuple(str(row[key]) for key in ("model", "size", "transfer", "module")), []).append(row)
+        size = f"{row['size'] or 'all'} intermediate examples"
+        groups.setdefault((row["model"], size, row["transfer"], row["module"]), []).append(row)
     varied = [i for i in range(4) if len({key[i] for key in groups}) > 1]
     maps = {key: some for key, some in groups.items() if len(some) > 1}
     for number, (key, some) in enumerate(maps.items(), start=1):

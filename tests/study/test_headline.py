@@ -1,0 +1,20 @@
+from lowres_stilts.study.headline import run_headline
+
+FOUND = {"value": 1.0, "ci95": [-1.0, 3.0]}
+
+
+def row(target, gain):
+    return {
+        "target": target, "model": "m", "intermediate": "mnli", "score": FOUND, "baseline": FOUND, "gain": gain
+    }  # fmt: skip
+
+
+def test_runs_of_different_tasks_are_not_to_be_compared_by_score():
+    *_, last = run_headline({"rows": [row("xnli", FOUND), row("panx", None)]})
+    assert last == "xnli and panx are different tasks: gains compare, scores do not."
+
+
+def test_what_could_be_noise_is_called_so():
+    first, last = run_headline({"rows": [row("xnli", FOUND)]})
+    assert first.endswith("+1.0 [-1.0, +3.0] points, which could be noise.")
+    assert last == "Intervals are over examples only: another seed might turn a difference around."
