@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from lowres_stilts.plugins import Registry, plugin_names
 from tests.commands import ask, call
 from tests.project import write_project
+from tests.shell import Shell
 
 OUTSIDE = Path(__file__).parent / "outside"
 SHIFT = {"module": {"kind": "shift", "options": {"scale": 0.01}}}
@@ -37,23 +39,26 @@ def install(source: Path, target: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
-@pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    return install(OUTSIDE, tmp_path / "site")
+@pytest.fixture(scope="module")
+def plugged(tmp_path_factory) -> Iterator[Shell]:
+    """Commands where the package is installed."""
+    cache = {"LOWRES_STILTS_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    with Shell(install(OUTSIDE, tmp_path_factory.mktemp("place") / "site") | cache) as shell:
+        yield shell
 
 
-def started(tmp_path, tiny_model, environment, **changes) -> dict:
+def started(tmp_path, tiny_model, plugged, **changes) -> dict:
     recipe = write_project(
         tmp_path / "project", tiny_model, target__task="mood-order", target__train=TRAIN, **changes
     )
-    done = call("run", recipe, "-o", tmp_path / "run", "--json", env=environment)
+    done = plugged("run", recipe, "-o", tmp_path / "run", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_run_with_a_task_family_metric_and_kind_of_a_plug_in(tmp_path, tiny_model, private_cache, environment):
+def test_a_run_with_a_task_family_metric_and_kind_of_a_plug_in(tmp_path, tiny_model, plugged):
     results = started(
-        tmp_path, tiny_model, environment, target__module=SHIFT["module"], intermediate__module=SHIFT["module"]
+        tmp_path, tiny_model, plugged, target__module=SHIFT["module"], intermediate__module=SHIFT["module"]
     )
     scores = results["scores"]["mood-order"]
     assert {score["metric"] for score in scores.values()} == {"closeness"}
@@ -66,27 +71,27 @@ def test_a_run_with_a_task_family_metric_and_kind_of_a_plug_in(tmp_path, tiny_mo
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_a_run_with_a_mode_of_a_plug_in_whose_package_is_sound(tmp_path, tiny_model, private_cache, environment):
-    results = started(tmp_path, tiny_model, environment, target__transfer="warm", target__options={"epochs": 1})
+def test_a_run_with_a_mode_of_a_plug_in_whose_package_is_sound(tmp_path, tiny_model, plugged):
+    results = started(tmp_path, tiny_model, plugged, target__transfer="warm", target__options={"epochs": 1})
     phases = [phase["phase"] for phase in results["phases"]]
     assert phases == ["1-intermediate", "2-target-alone", "2-target", "2-target-baseline"]
     package = tmp_path / "run" / "phases" / "2-target" / "package"
-    assert call("hub", "verify", package, env=environment).returncode == 0
+    assert plugged("hub", "verify", package).returncode == 0
     without = ask("hub", "verify", package)
     assert without.returncode == 1
     assert "there is no 'ordinal' here" in without.stderr
-    exported = call("export", package, "-o", tmp_path / "bundle", env=environment)
+    exported = plugged("export", package, "-o", tmp_path / "bundle")
     assert exported.returncode == 1
     assert "bundles cannot answer for tasks of the family ordinal" in exported.stderr
 
 
-def test_plug_ins_are_listed_and_named_in_mistakes(tmp_path, tiny_model, environment):
-    assert "mood-order" in {row["name"] for row in json.loads(call("tasks", "--json", env=environment).stdout)}
+def test_plug_ins_are_listed_and_named_in_mistakes(tmp_path, tiny_model, plugged):
+    assert "mood-order" in {row["name"] for row in json.loads(plugged("tasks", "--json").stdout)}
     assert "mood-order" not in ask("tasks").stdout
     recipe = write_project(tmp_path / "project", tiny_model, target__transfer="worm")
     message = "target.transfer: there is no 'worm' here; there are stack, continue, fuse, merge, none"
     assert ask("run", recipe).stderr.endswith(f"{message}\n")
-    assert call("run", recipe, env=environment).stderr.endswith(f"{message}, warm\n")
+    assert plugged("run", recipe).stderr.endswith(f"{message}, warm\n")
 
 
 def broken(folder: Path, group: str, name: str, value: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.hub.test_pack import finished_run
 from tests.hub_repo_server import hub_serving
-from tests.hub_shell import Shell
+from tests.shell import Shell, hub_environment
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,8 @@ def serving():
 
 @pytest.fixture(scope="module")
 def started(serving, tmp_path_factory):
-    shell = Shell(serving.endpoint, tmp_path_factory.mktemp("home"))
-    yield shell
-    shell.close()
+    with Shell(hub_environment(serving.endpoint, tmp_path_factory.mktemp("home"))) as shell:
+        yield shell
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from lowres_stilts.hub.evaluate import evaluate_package, measure_again
 from lowres_stilts.hub.load import load_package
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.tasks.load import open_source
+from tests.commands import ask
 from tests.hub.adapter_runs import finished_adapters
-from tests.hub_shell import Shell
 
 
 @pytest.fixture(scope="module")
@@ -89,22 +89,18 @@ def test_a_base_of_another_size_is_refused_where_its_hash_is_not_known(finished,
 
 def test_the_commands(finished, tmp_path):
     _, _, packages = finished
-    shell = Shell("http://127.0.0.1:9", tmp_path)
-    try:
-        for phase, kind in {"2-target": "bottleneck", "0-language-sw": "language"}.items():
-            verified = shell("hub", "verify", packages[phase])
-            assert (verified.returncode, f", {kind}, " in verified.stdout) == (0, True), verified.stderr
-            shown = shell("hub", "show", packages[phase], "--json")
-            assert shown.stdout == (packages[phase] / "stilts.json").read_text()
-        place = tmp_path / "adapters"
-        for folder in packages.values():
-            shutil.copytree(folder, place / folder.parent.name)
-        listed = json.loads(shell("hub", "list", place, "--json").stdout)
-        assert {row["name"]: row["kind"] for row in listed} == {
-            "small-language-en": "language",
-            "small-language-sw": "language",
-            "small-intermediate": "bottleneck",
-            "small": "bottleneck",
-        }
-    finally:
-        shell.close()
+    for phase, kind in {"2-target": "bottleneck", "0-language-sw": "language"}.items():
+        verified = ask("hub", "verify", packages[phase])
+        assert (verified.returncode, f", {kind}, " in verified.stdout) == (0, True), verified.stderr
+        shown = ask("hub", "show", packages[phase], "--json")
+        assert shown.stdout == (packages[phase] / "stilts.json").read_text()
+    place = tmp_path / "adapters"
+    for folder in packages.values():
+        shutil.copytree(folder, place / folder.parent.name)
+    listed = json.loads(ask("hub", "list", place, "--json").stdout)
+    assert {row["name"]: row["kind"] for row in listed} == {
+        "small-language-en": "language",
+        "small-language-sw": "language",
+        "small-intermediate": "bottleneck",
+        "small": "bottleneck",
+    }

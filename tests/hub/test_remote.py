@@ -12,7 +12,7 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.sums import SUMS
 from tests.commands import command
 from tests.hub_repo_server import READER, WRITER
-from tests.hub_shell import environment
+from tests.shell import Shell, hub_environment
 
 TENSORS = "adapter_model.safetensors"
 
@@ -241,7 +241,7 @@ def test_a_place_that_cannot_be_written(hub, shell, sound, tmp_path):
 def test_two_pulls_to_one_place_do_not_meet(hub, shell, sound, tmp_path):
     hub.repository("me/mood", contents(sound))
     hub.stall = threading.Event()
-    variables = environment(hub.endpoint, tmp_path / "home")
+    variables = hub_environment(hub.endpoint, tmp_path / "home")
     first = subprocess.Popen(command("hub", "pull", "me/mood"), env=variables, cwd=tmp_path)
     assert hub.stalled.wait(60)
     second = shell("hub", "pull", "me/mood", "-o", tmp_path / "adapters" / "mood")
@@ -266,20 +266,17 @@ def test_show_and_verify_take_repositories_too(hub, shell, sound):
 @pytest.mark.parametrize("offline", [True, False])
 def test_without_a_network(offline, sound, tmp_path):
     more = {"HF_HUB_OFFLINE": "1"} if offline else {}
-    variables = environment("http://127.0.0.1:9", tmp_path / "home", WRITER, **more)
     said = "HF_HUB_OFFLINE" if offline else "http://127.0.0.1:9 cannot be reached"
-    for arguments in (("push", sound, "me/mood"), ("pull", "me/mood", "-o", tmp_path / "out")):
-        done = subprocess.run(
-            command("hub", *arguments), env=variables, capture_output=True, text=True, check=False
-        )
-        refused(done, said)
+    with Shell(hub_environment("http://127.0.0.1:9", tmp_path / "home", **more)) as shell:
+        refused(shell("hub", "push", sound, "me/mood", token=WRITER), said)
+        refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "out", token=WRITER), said)
     assert not (tmp_path / "out").exists()
 
 
 def killed(hub, home, *arguments):
     """Runs a command until a transfer is half done, then kills it."""
     hub.stall = threading.Event()
-    process = subprocess.Popen(command("hub", *arguments), env=environment(hub.endpoint, home, WRITER))
+    process = subprocess.Popen(command("hub", *arguments), env=hub_environment(hub.endpoint, home, WRITER))
     assert hub.stalled.wait(60)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -14,9 +14,9 @@ from lowres_stilts.runtime.sums import write_sums
 from lowres_stilts.serving.keys import add_key
 from tests.bundles import copied, sentence
 from tests.hub_repo_server import hub_serving
-from tests.hub_shell import environment
 from tests.serving.load import Load, labels, questions
 from tests.serving.service import PATIENCE, service
+from tests.shell import hub_environment
 
 SUFFIX = ".onnx_adapter"
 
@@ -230,7 +230,7 @@ def test_adapters_of_the_hub(zoo, exported, folder, admin, tmp_path):
         hub.repository("me/shared", {**files, "README.md": b"# Shared\n", "evil.py": b"raise SystemExit\n"})
         damaged = {**files, f"shared{SUFFIX}": files[f"shared{SUFFIX}"] + b"more"}
         hub.repository("me/damaged", damaged)
-        known = environment(hub.endpoint, tmp_path / "home")
+        known = hub_environment(hub.endpoint, tmp_path / "home")
         with (
             service(zoo.bundle, adapters=str(folder), hub=True, environment=known, **settings) as running,
             running.client(headers=headers) as client,
