@@ -19,7 +19,11 @@ from tests.hub_server import serving
 TUTORIALS = ROOT / "docs" / "tutorials"
 PAGES = sorted(path.stem for path in TUTORIALS.glob("*.md"))
 LONG = {"cluster", "export-and-serve", "reproduce", "stack-and-merge"}
-"""Pages of which even the quick blocks add up to minutes."""
+"""Pages that are run whole or not at all."""
+SHORT = sorted(set(PAGES) - LONG)
+"""Pages that make sense without the blocks that say that they take minutes."""
+MINUTES = {"train"}
+"""Even so they take minutes."""
 NO_HUB = "http://127.0.0.1:9"
 ON_THE_SITE = "https://huggingface.co"
 LARGE = {
@@ -68,7 +72,9 @@ def walk(page: str, folder: Path, *, long: bool, data: Path | None = None) -> in
             return follow(TUTORIALS / f"{page}.md", shell, long=long, swaps=swaps)
 
 
-@pytest.mark.parametrize("page", sorted(set(PAGES) - LONG))
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow if page in MINUTES else ()) for page in SHORT]
+)
 def test_a_tutorial_does_what_it_shows(page, tmp_path):
     assert walk(page, tmp_path, long=False) > 0 or page == "index"
 
