@@ -12,7 +12,6 @@ import pytest
 from lowres_stilts.errors import RunError
 from lowres_stilts.storage import (
     _system_caches,
-    alone,
     cache_dir,
     locked,
     remove_leftovers,
@@ -149,11 +148,11 @@ def test_a_folder_that_is_completed_at_the_last_moment_is_kept(tmp_path, monkeyp
     assert names(tmp_path) == ["model"]
 
 
-def test_one_after_the_other(tmp_path):
+def test_who_waits_for_a_lock_comes_after_who_holds_it(tmp_path):
     within, most = [], []
 
     def work(number):
-        with alone(tmp_path / "locks" / "work"):
+        with locked(tmp_path / "work", wait=True):
             within.append(number)
             time.sleep(0.01)
             most.append(len(within))
@@ -171,9 +170,8 @@ def test_one_after_the_other(tmp_path):
         lambda path: write_json(path, {}),
         lambda path: write_folder(path, lambda temporary: None),
         lambda path: locked(path).__enter__(),
-        lambda path: alone(path).__enter__(),
     ],
-    ids=["text", "json", "folder", "lock", "work"],
+    ids=["text", "json", "folder", "lock"],
 )
 def test_an_unwritable_place_is_a_run_error_that_names_the_path(write, tmp_path):
     (tmp_path / "file").write_text("a regular file")

@@ -113,32 +113,19 @@ def remove_leftovers(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Waits until no other process is in here with this lock file: for what should be done once.
-
-    Raises:
-        RunError: the lock file cannot be written.
-    """
-    with storage_errors(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Holds `folder` for this process; the lock of a process that died is free.
 
+    Args:
+        folder: made where it is not there.
+        wait: until another process that holds it is done.
+
     Raises:
-        RunError: another living process holds it.
+        RunError: another living process holds it and `wait` is not set, or the folder cannot be written.
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout:

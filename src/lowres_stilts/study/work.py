@@ -18,7 +18,7 @@ from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.storage import alone, storage_errors, write_folder
+from lowres_stilts.storage import locked, storage_errors, write_folder
 from lowres_stilts.study.folder import StudyFolder
 from lowres_stilts.study.samples import samples_of
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lowres_stilts.encoder.load import Encoder
     from lowres_stilts.evaluation.transfer import Arm
 
-ARM, COUNTS, SAMPLES, LOCK = "arm.json", "counts.npz", "samples.json", ".lock"
+ARM, COUNTS, SAMPLES = "arm.json", "counts.npz", "samples.json"
 PREFIX = "of "
 """Of the names of tables; a language might be called like an argument of numpy's."""
 
@@ -86,12 +86,12 @@ def _perform(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
         torch.set_num_threads(order.threads)
     folder.log("step started", key=order.key, pid=os.getpid())
     if order.phase is not None:
-        with alone(folder.phase(order.key) / LOCK):
+        with locked(folder.phase(order.key), wait=True):
             _train(order, order.phase, folder, recipe)
     else:
         last = order.phases.get(TARGET)
         # Two arms may be tests of one phase.
-        with alone((folder.arm(order.key) if last is None else folder.phase(last)) / LOCK):
+        with locked(folder.arm(order.key) if last is None else folder.phase(last), wait=True):
             _score(order, folder, recipe)
     folder.log("step done", key=order.key)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
-from lowres_stilts.storage import alone, cache_dir, write_folder
+from lowres_stilts.storage import cache_dir, locked, write_folder
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, write_features
 from lowres_stilts.tasks.task import Task
@@ -58,7 +58,7 @@ def cached_features(task: Task, examples: Iterable[Any], tokenizer: Tokenizer, m
     folder, shelf = cache_dir() / "features" / key, _shelf.get()
     if (there := _load(folder)) is not None:
         return there
-    with alone(cache_dir() / "locks" / key):
+    with locked(cache_dir() / "locks" / key, wait=True):
         if (there := _load(folder)) is not None:  # another process made them meanwhile
             return there
         shutil.rmtree(folder, ignore_errors=True)
