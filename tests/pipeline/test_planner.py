@@ -29,7 +29,7 @@ def test_with_memory_enough_nothing_is_changed(tiny_model, tmp_path):
     assert all(choice.fits and choice.parts == 1 and not choice.gradient_checkpointing for choice in choices)
 
 
-@settings(max_examples=5)
+@settings(max_examples=8)
 @given(st.integers(0, 40))
 def test_what_is_chosen_fits_or_is_the_smallest_there_is(tiny_model, tmp_path_factory, step):
     recipe = _recipe(tmp_path_factory.mktemp("p"), tiny_model)

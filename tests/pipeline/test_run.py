@@ -104,7 +104,7 @@ def test_same_seed_same_scores_and_another_seed_another_run(start):
 @pytest.mark.parametrize("mode", ["stack", "continue", "fuse", "merge"])
 @pytest.mark.parametrize("kind", ["lora", "bottleneck"])
 def test_modules_read_from_their_files_predict_as_they_did_when_they_were_trained(kind, mode, start, tmp_path):
-    train = {"epochs": 2, "lr": 1e-2, "tokens_per_batch": 64}
+    train = {"epochs": 3, "lr": 2e-2, "tokens_per_batch": 64}
     own = {"target__module": None} if mode == "continue" else {}
     if kind == "bottleneck":
         module = {"kind": kind, "reduction": 4}
