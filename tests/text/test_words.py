@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowres_stilts.serving.words import words_in
+from lowres_stilts.text.words import words_in
 
 
 def words(text):
