@@ -89,6 +89,11 @@ class Run:
         return self._scores("gain")
 
     @property
+    def without_answers(self) -> tuple[str, ...]:
+        """Languages that have predictions and no score, since the answers to their test examples are not known."""
+        return tuple(self.results.get("evaluation", {}).get("without_answers", ()))
+
+    @property
     def means(self) -> dict[str, Score]:
         """Means over all languages but English: of `scores`, and of `baseline` and `gain` where they are known."""
         found = self.results["mean_without_english"].get(self.task, {})

@@ -78,8 +78,42 @@ def test_the_label_folder_goes_before_the_download_folder(folders):
 def test_panx_without_tags_is_told_from_tags(folders):
     predictions, download = folders
     (download / "panx" / "test-sw.tsv").write_text("sw:Nairobi\nsw:ni\n")
-    (line,) = score_benchmark("xtreme", predictions, download).unusable
-    assert line.endswith("panx/test-sw.tsv: it has no tags, as in PAN-X's public test files")
+    report = score_benchmark("xtreme", predictions, download)
+    assert report.without_answers == {"panx": ["sw"]}
+    (line,) = report.withheld()
+    assert line.startswith("panx: answers not known in sw, so no score there; labelled test files: https://")
+
+
+ROWS = [{"id": str(n), "answers": [{"text": "", "answer_start": 0}]} for n in range(3)]
+PLACEHOLDERS = {
+    "xnli/test-sw.tsv": "Ni mvua.\tMvua inanyesha.\n",
+    "panx/test-sw.tsv": "O\nRio\nI-95\nde\nJaneiro\n",
+    "udpos/test-te.tsv": "X\nNUM\nkimbia\nsana\nleo\n",
+    "xquad/xquad.ru.json": json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": ROWS}]}]}),
+    "xcopa/test-sw.jsonl": '{"label": 0}\n' * 10,
+    "tatoeba/sw-en.en": "".join(f"{n}\n" for n in range(10)),
+}
+
+
+@pytest.mark.parametrize("file", PLACEHOLDERS)
+def test_placeholders_are_no_answers(file, folders):
+    predictions, download = folders
+    (download / file).write_text(PLACEHOLDERS[file])
+    task, language = file.partition("/")[0], {"udpos": "te", "xquad": "ru"}.get(file.partition("/")[0], "sw")
+    report = score_benchmark("xtreme-r", predictions, download)
+    assert report.without_answers == {task: [language]}
+    assert task not in report.scores
+    assert report.unusable == []
+
+
+def test_a_folder_of_placeholders_gives_no_score_and_says_why(folders, tmp_path):
+    predictions, _ = folders
+    (tmp_path / "only" / "xcopa").mkdir(parents=True)
+    (tmp_path / "only" / "xcopa" / "test-sw.jsonl").write_text('{"label": 0}\n' * 10)
+    with pytest.raises(
+        DataError, match=r"nothing could be scored; xcopa: answers not known in sw, .*cambridgeltl"
+    ):
+        score_benchmark("xtreme-r", predictions, tmp_path / "only")
 
 
 @pytest.mark.parametrize("tags", ["O", "B-LOC", "I-ORG"])

@@ -67,11 +67,16 @@ def test_one_language_has_no_mean(language, means):
     assert [line.split()[0] for line in lines if line][1:] == ["language", lines[3].strip(), language]
 
 
-def test_without_answers_there_is_no_score_and_the_title_says_so():
-    lines = printed(results({}, {}))
-    assert lines[0] == "xnli: no score, since no answers are known by language, in points, with 95% intervals"
-    assert lines[2].split() == ["language", "n", "score"]
-    assert len(lines) == 5
+WITHHELD = {"evaluation": {"without_answers": ["sw", "ur"], "answers_at": "https://example.org"}}
+NOTE = "xnli: answers not known in sw, ur, so no score there; labelled test files: https://example.org"
+
+
+def test_without_answers_predictions_are_all_there_is():
+    assert printed(results({}, {}) | WITHHELD) == ["xnli: predictions written, answers not known", NOTE]
+
+
+def test_languages_without_answers_are_named_below_the_others():
+    assert printed(SYSTEM_ALONE | WITHHELD) == [*printed(SYSTEM_ALONE), NOTE]
 
 
 @pytest.mark.parametrize("width", [72, 60, 46])

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from lowres_stilts.errors import PackageError, UsageError
+from lowres_stilts.errors import DataError, PackageError, UsageError
 from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.evaluate import evaluate_package, measure_again
 from lowres_stilts.hub.verify import open_package
@@ -34,6 +34,21 @@ def test_languages_that_the_run_did_not_see_and_a_limit(finished):
     _, recipe, packages = finished
     found = evaluate_package(open_package(packages[-1]), open_source(recipe.data), languages=["sw", "ur"], limit=5)
     assert {language: score["n"] for language, score in found["scores"]["mood"].items()} == {"sw": 5, "ur": 5}
+
+
+def test_languages_without_answers_are_left_out_and_named(finished, tmp_path):
+    _, recipe, packages = finished
+    data = shutil.copytree(recipe.data.dir, tmp_path / "data")
+    source = open_source(recipe.data.model_copy(update={"dir": data}))
+    warnings = []
+    for language, expected in (("sw", {"en", "ur"}), ("en", {"ur"})):
+        path = data / f"mood-test-{language}.tsv"
+        path.write_text("".join(line.partition("\t")[0] + "\n" for line in path.read_text().splitlines()))
+        found = evaluate_package(open_package(packages[-1]), source, limit=5, warn=warnings.append)
+        assert set(found["scores"]["mood"]) == expected
+    assert warnings == [f"mood: answers not known in {names}, so no score there" for names in ("sw", "en, sw")]
+    with pytest.raises(DataError, match=r"mood-test-sw\.tsv: mood: answers not known in sw"):
+        evaluate_package(open_package(packages[-1]), source, languages=["sw"])
 
 
 def test_retrieval_needs_no_head_and_other_tasks_do(finished):

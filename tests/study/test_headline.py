@@ -18,3 +18,9 @@ def test_what_could_be_noise_is_called_so():
     first, last = run_headline({"rows": [row("xnli", FOUND)]})
     assert first.endswith("+1.0 [-1.0, +3.0] points, which could be noise.")
     assert last == "Intervals are over examples only: another seed might turn a difference around."
+
+
+def test_a_target_without_answers_is_named():
+    told = {"target": "xquad", "languages": ["ar"], "answers_at": "https://example.org"}
+    (line,) = run_headline({"rows": [], "without_answers": [told]})
+    assert line.startswith("Predictions written, answers not known: xquad: answers not known in ar, ")

@@ -66,6 +66,8 @@ def _print(report: "DataReport", *, unused: bool) -> None:
             typer.echo(f"    {found.overlap} of them are in the English training split (examples {first}, ...)")
         if found.error:
             typer.echo(f"    malformed: {found.error}")
+    for line in report.without_answers:
+        typer.echo(f"no answers: {line}")
     for title, names in (("missing", report.missing), ("of no task", report.unused if unused else [])):
         for name in names:
             typer.echo(f"{title}: {name}")

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.evaluation.benchmark_tasks import TASKS, BenchmarkTask, score_file
-from lowres_stilts.evaluation.references import SOURCES, find_reference, reference_languages
+from lowres_stilts.evaluation.references import SOURCES, WithheldError, find_reference, reference_languages
+from lowres_stilts.tasks.catalog import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ class BenchmarkReport:
     """Prediction files that are not there, relative to the submission."""
     unusable: list[str] = field(default_factory=list)
     """Prediction files that could not be scored, each with the reason, in a line."""
+    without_answers: dict[str, list[str]] = field(default_factory=dict)
+    """Languages by task whose reference files have no answers, as XTREME's download script leaves them."""
+
+    def withheld(self) -> list[str]:
+        """A line for each task with such languages, which says where labelled files are to be had."""
+        return [
+            answers_unknown(task, languages, REGISTRY[task].answers_at)
+            for task, languages in self.without_answers.items()
+        ]
 
 
 def score_benchmark(name: str, predictions: Path, references: Path) -> BenchmarkReport:
@@ -66,13 +77,17 @@ def score_benchmark(name: str, predictions: Path, references: Path) -> Benchmark
     }
     details = {task: scores for task, scores in tasks.items() if scores}
     if not details:
-        reason = f"; {report.unusable[0]}" if report.unusable else f", such as {report.missing[0]}"
-        raise DataError(
-            f"{predictions}: nothing could be scored; {len(report.missing)} prediction files are missing, "
-            f"{len(report.unusable)} could not be used{reason}"
-        )
+        raise DataError(f"{predictions}: nothing could be scored{_reasons(report)}")
     report.scores = _group_scores(benchmark, details, report) | details
     return report
+
+
+def _reasons(report: BenchmarkReport) -> str:
+    """What kept a submission from any score, after the words that say so."""
+    if withheld := report.withheld():
+        return f"; {'; '.join(withheld)}"
+    found = f"{len(report.missing)} prediction files are missing, {len(report.unusable)} could not be used"
+    return f"; {found}; {report.unusable[0]}" if report.unusable else f"; {found}, such as {report.missing[0]}"
 
 
 def _score_task(
@@ -91,6 +106,8 @@ def _score_task(
             continue
         try:
             by_language[language] = _score_language(task, language, path, references)
+        except WithheldError:
+            report.without_answers.setdefault(task.name, []).append(language)
         except DataError as error:
             report.unusable.append(str(error))
     if not by_language:

@@ -39,5 +39,7 @@ def left_out(report: BenchmarkReport) -> Iterator[str]:
         by_task.setdefault(file.partition("/")[0], []).append(file)
     for files in by_task.values():
         yield f"missing: {', '.join(files)}"
+    for line in report.withheld():
+        yield f"no answers: {line}"
     for line in report.unusable:
         yield f"not used: {line}"

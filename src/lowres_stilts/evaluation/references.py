@@ -1,18 +1,25 @@
 """Gold answers of the benchmarks: XTREME's label folder, or the labelled files of its download folder."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from lowres_stilts.data.readers import read_jsonl, read_lines
+from lowres_stilts.data.withheld import are_placeholder_labels, is_placeholder_answer, is_sorted
 from lowres_stilts.errors import DataError
 from lowres_stilts.evaluation.answers import Answers
 from lowres_stilts.evaluation.benchmark_files import read_json, read_pairs, read_rankings, split_sentences
+from lowres_stilts.tasks.catalog import labels
 
 _LANGUAGE = re.escape("{lang}")
+
+
+class WithheldError(DataError):
+    """A reference file has no answers, as XTREME's download script leaves it."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +53,30 @@ def read_gold_labels(path: Path) -> list[str]:
     """The last column of each line.
 
     Raises:
-        DataError: there are two columns, as in files without labels, or a label is missing.
+        DataError: a label is missing.
+        WithheldError: there are two columns, as in files without labels.
     """
     labels = []
     for number, line in read_lines(path):
         cells = line.split("\t")
+        if len(cells) == 2 and number == 1:
+            raise WithheldError(f"{path}:{number}: no label in the last column")
         if len(cells) == 2 or (len(cells) > 2 and not cells[-1].strip()):
             raise DataError(f"{path}:{number}: no label in the last column")
         labels.append(cells[-1].strip())
     return labels
 
 
-def read_gold_tags(path: Path) -> list[list[str]]:
+def read_gold_tags(path: Path, known: Collection[str]) -> list[list[str]]:
     """The last column of each line, by sentence.
+
+    Args:
+        path: lines of tags, or of tokens and tags.
+        known: the tags of the task, by which tags are told from bare tokens.
 
     Raises:
         DataError: a tag is missing.
+        WithheldError: fewer than half of what is there are tags.
     """
     tags = []
     for number, line in read_lines(path):
@@ -69,19 +84,10 @@ def read_gold_tags(path: Path) -> list[list[str]]:
         if line.strip() and not tag:
             raise DataError(f"{path}:{number}: no tag in the last column")
         tags.append(tag)
+    found = [tag for tag in tags if tag]
+    if 2 * sum(tag in known for tag in found) < len(found):
+        raise WithheldError(f"{path}: tokens without tags")
     return split_sentences(tags)
-
-
-def read_gold_spans(path: Path) -> list[list[str]]:
-    """The same for named entities, where a file of bare tokens can be told from one of tags.
-
-    Raises:
-        DataError: a tag is missing, or all of them.
-    """
-    sentences = read_gold_tags(path)
-    if not any(tag == "O" or tag[1:2] == "-" for tags in sentences for tag in tags):
-        raise DataError(f"{path}: it has no tags, as in PAN-X's public test files")
-    return sentences
 
 
 def read_questions(path: Path) -> list[tuple[str, Answers]]:
@@ -89,11 +95,12 @@ def read_questions(path: Path) -> list[tuple[str, Answers]]:
 
     Raises:
         DataError: it is not in that format, or a question has no answer.
+        WithheldError: an answer is a placeholder.
     """
     try:
         questions = [
             (question["id"], tuple(answer["text"] for answer in question["answers"]))
-            for question in _questions(read_json(path))
+            for question in _answered(path, _questions(read_json(path)))
         ]
     except (TypeError, KeyError) as error:
         raise DataError(f"{path}: not in SQuAD's format ({error!r})") from error
@@ -105,14 +112,24 @@ def read_questions(path: Path) -> list[tuple[str, Answers]]:
     return questions
 
 
+def _answered(path: Path, questions: Iterator[Any]) -> Iterator[Any]:
+    for question in questions:
+        if is_placeholder_answer(question["answers"]):
+            raise WithheldError(f"{path}: question {question['id']!r} has an empty answer")
+        yield question
+
+
 def read_gold_rankings(path: Path) -> list[tuple[str, Answers]]:
     """The id of each query and the right ids.
 
     Raises:
         DataError: it is no JSON object of lists of ids.
+        WithheldError: an id is a placeholder.
     """
     gold = read_rankings(path)
     for query, ids in gold.items():
+        if ids == [""]:
+            raise WithheldError(f"{path}: the right id for {query!r} is empty")
         if not ids:
             raise DataError(f"{path}: nothing is right for {query!r}")
     return [(query, tuple(each.strip() for each in ids)) for query, ids in gold.items()]
@@ -123,17 +140,27 @@ def read_choices(path: Path) -> list[str]:
 
     Raises:
         DataError: a line is no JSON object with a label.
+        WithheldError: all labels are placeholders.
     """
     labels = []
     for record in read_jsonl(path):
         if not isinstance(record.fields.get("label"), int | str):
             raise record.error("no label")
         labels.append(str(record.fields["label"]))
+    if are_placeholder_labels(labels):
+        raise WithheldError(f"{path}: every label is 0")
     return labels
 
 
 def read_parallel_labels(path: Path) -> list[str]:
-    """Tatoeba's: line i is the translation of line i."""
+    """Tatoeba's: line i is the translation of line i.
+
+    Raises:
+        WithheldError: the English side is sorted.
+    """
+    english = path.with_suffix(".en")
+    if english.exists() and is_sorted([line for _, line in read_lines(english)]):
+        raise WithheldError(f"{english}: the sentences are sorted")
     return [str(index) for index, _ in enumerate(read_lines(path))]
 
 
@@ -187,9 +214,14 @@ SOURCES: Mapping[str, tuple[Source, ...]] = MappingProxyType(
     {
         "xnli": _sources("xnli", read_gold_labels),
         "pawsx": _sources("pawsx", read_gold_labels),
-        "xcopa": _sources("xcopa", read_gold_labels, Source("xcopa/test-{lang}.jsonl", read_choices)),
-        "udpos": _sources("udpos", read_gold_tags),
-        "panx": _sources("panx", read_gold_spans),
+        "xcopa": _sources(
+            "xcopa",
+            read_gold_labels,
+            Source("xcopa/test-{lang}.jsonl", read_choices),
+            Source("xcopa/test.{lang}.jsonl", read_choices),
+        ),
+        "udpos": _sources("udpos", partial(read_gold_tags, known=(*labels.UPOS, "_"))),
+        "panx": _sources("panx", partial(read_gold_tags, known=labels.NER)),
         "xquad": _sources(
             "xquad", read_questions, Source("xquad/xquad.{lang}.json", read_questions), suffix="json"
         ),
@@ -207,7 +239,12 @@ SOURCES: Mapping[str, tuple[Source, ...]] = MappingProxyType(
         ),
         "bucc2018": _sources("bucc2018", read_pairs, Source("bucc2018/{lang}-en.test.gold", read_pairs)),
         "tatoeba": _sources("tatoeba", read_gold_labels, Source("tatoeba/{lang}-en.{lang}", read_parallel_labels)),
-        "mewslix": _sources("mewslix", read_gold_rankings, suffix="json"),
+        "mewslix": _sources(
+            "mewslix",
+            read_gold_rankings,
+            Source("mewslix/wikinews_labels/test-{lang}.json", read_gold_rankings),
+            suffix="json",
+        ),
         "lareqa": _sources(
             "lareqa", read_gold_rankings, Source("lareqa/xquad-r/{lang}.json", read_lareqa), suffix="json"
         ),

@@ -8,21 +8,30 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from lowres_stilts.data.withheld import answers_unknown
+
 WIDEST_WORD = len("[-100.0,")
 
 
 def transfer_table(results: Mapping[str, Any]) -> Group:
-    """Scores, baseline and gain by language, from the content of results.json."""
+    """Scores, baseline and gain by language, from the content of results.json; last, which languages have none."""
     (task,) = results["scores"]
+    evaluation = results.get("evaluation", {})
+    without = evaluation.get("without_answers", [])
+    notes = [Text(answers_unknown(task, without, evaluation.get("answers_at", "")))] if without else []
+    if not results["scores"][task]:
+        return Group(Text(f"{task}: predictions written, answers not known", style="table.title"), *notes)
+    return Group(*_scores(task, results), *notes)
+
+
+def _scores(task: str, results: Mapping[str, Any]) -> tuple[Text, Table]:
     scores, baseline, gain = (results.get(key, {}).get(task, {}) for key in ("scores", "baseline", "gain"))
-    metric = next((score["metric"] for score in scores.values()), "no score, since no answers are known")
+    metric = next(score["metric"] for score in scores.values())
     title = f"{task}: {metric} by language, in points, with 95% intervals"
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     # Where it is narrow, cells are broken between words, and nothing is left out.
     table.add_column("language", min_width=max(map(len, ["language", *scores])))
-    table.add_column(
-        "n", justify="right", min_width=max((len(str(score["n"])) for score in scores.values()), default=1)
-    )
+    table.add_column("n", justify="right", min_width=max(len(str(score["n"])) for score in scores.values()))
     for name in ["baseline", "STILTs", "gain"] if gain else ["score"]:
         table.add_column(name, justify="right", min_width=WIDEST_WORD)
     for language, score in scores.items():
@@ -32,7 +41,7 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
         table.add_section()
         table.add_row("mean without en", "", *_cells(means["scores"], means.get("baseline"), means.get("gain")))
     # Not as the table's title, which is broken where the table is narrower.
-    return Group(Text(title, style="table.title"), table)
+    return Text(title, style="table.title"), table
 
 
 def _cells(

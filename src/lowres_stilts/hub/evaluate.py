@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from lowres_stilts.data.examples import Pool
+from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.predict import predict
@@ -49,26 +50,28 @@ def evaluate_package(
 
     Raises:
         UsageError: the package has no head for the task.
-        DataError: examples are missing, malformed or unlabelled.
+        DataError: examples are missing or malformed, or the answers are known in no language.
         PackageError: the base's weights are others.
     """
     recipe = Recipe.model_validate(package.manifest.recipe)
     chosen = _task(package, recipe, task)
     found = find_languages(languages, chosen, source, split)
     tests = {language: _examples(chosen, source, split, language, limit) for language in found}
-    gold = {language: answers_of(chosen, examples) for language, examples in tests.items()}
-    if unknown := [language for language, answers in gold.items() if not answers]:
-        raise DataError(
-            f"{source.place(chosen, split, unknown[0])}: the answers are not known, so there is no score; "
-            f"leave {unknown[0]} out"
-        )
+    gold = {language: answers for language, found in tests.items() if (answers := answers_of(chosen, found))}
+    if unknown := [language for language in tests if language not in gold]:
+        problem = answers_unknown(chosen.name, unknown, chosen.answers_at)
+        if not gold:
+            raise DataError(f"{source.place(chosen, split, unknown[0])}: {problem}")
+        warn(problem)
     own = {name: _task(package, recipe, name) for name in package.heads}
     loaded = load_package(package, own)
-    _warn_of_languages(package, found, warn)
+    _warn_of_languages(package, list(gold), warn)
     predicted = {}
-    for language, examples in tests.items():
+    for language in gold:
         loaded.speak(language)
-        predicted[language] = _answers(loaded, chosen, examples, recipe.evaluate.retrieval, tokens_per_batch)
+        predicted[language] = _answers(
+            loaded, chosen, tests[language], recipe.evaluate.retrieval, tokens_per_batch
+        )
         advance(language)
     metric = METRICS[chosen.metric]
     arm = Arm.of(metric, gold, predicted)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
+from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.device import is_out_of_memory
@@ -81,6 +82,7 @@ def _execute(
     bench = open_bench(recipe, encoder, folder, display, choices, team)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
+    _warn_of_answers(material, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
@@ -133,7 +135,8 @@ def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | Non
         "split": settings.split,
         "limit": settings.limit,
         "language_adapters": sorted(material.languages),
-        "without_answers": [language for language in material.test if language not in material.gold],
+        "without_answers": material.without_answers,
+        "answers_at": material.target.answers_at,
     }
     return {**scores, "evaluation": evaluation}
 
@@ -206,6 +209,12 @@ def _warn_of_languages(recipe: Recipe, material: Material, display: Display) -> 
         return
     if without := [language for language in material.test if language not in recipe.languages.adapters]:
         display.line(f"warning: no language adapter for {', '.join(without)}: the English one answers for them")
+
+
+def _warn_of_answers(material: Material, display: Display) -> None:
+    if without := material.without_answers:
+        target = material.target
+        display.line(f"warning: {answers_unknown(target.name, without, target.answers_at)}")
 
 
 def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:

@@ -53,6 +53,11 @@ class Material:
     revisions: Mapping[str, str]
     """Commits of the Hub's data sets, by task."""
 
+    @property
+    def without_answers(self) -> list[str]:
+        """Languages that get predictions and no score."""
+        return [language for language in self.test if language not in self.gold]
+
     @classmethod
     def of(cls, recipe: Recipe, *, first_phases: bool = True) -> "Material":
         """Reads everything.

@@ -68,7 +68,7 @@ class Row:
 
 
 def evidence(store: Results, *, samples: int, seed: int) -> list[Row]:
-    """All finished rows, in the order of the grid.
+    """All finished rows that have a score, in the order of the grid.
 
     Args:
         store: where the results are.
@@ -89,7 +89,7 @@ def evidence(store: Results, *, samples: int, seed: int) -> list[Row]:
     resampled: dict[str, dict[str, Resampled]] = {}
     for (target, metric, *_), same in by_tests.items():
         resampled |= _resampled(METRICS[metric], target, same, samples, seed)
-    return [_row(key, found, arms, resampled) for key, found in cells.items()]
+    return [row for key, found in cells.items() if (row := _row(key, found, arms, resampled)).system]
 
 
 def _row(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lowres_stilts.data.withheld import answers_unknown
+
 
 def study_headline(results: Mapping[str, Any]) -> list[str]:
     """A few sentences; nothing is called a gain that could be noise."""
@@ -30,6 +32,7 @@ def study_headline(results: Mapping[str, Any]) -> list[str]:
         verdicts = [claim["verdict"] for claim in claims]
         counted = [f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)]
         lines.append(f"Of {len(claims)} claims: {', '.join(counted)}, at this scale.")
+    lines += _unscored(results)
     if cells["finished"] < cells["planned"]:
         lines.append(f"{cells['planned'] - cells['finished']} of {cells['planned']} cells are not finished.")
     return lines or ["Nothing is finished yet."]
@@ -49,10 +52,19 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
         )
     if any(row["gain"] for row in results["rows"]):
         lines.append("Intervals are over examples only: another seed might turn a difference around.")
+    lines += _unscored(results)
     targets = list(dict.fromkeys(row["target"] for row in results["rows"]))
     if len(targets) > 1:
         lines.append(f"{' and '.join(targets)} are different tasks: gains compare, scores do not.")
     return lines
+
+
+def _unscored(results: Mapping[str, Any]) -> list[str]:
+    """Targets with predictions and no score."""
+    return [
+        f"Predictions written, answers not known: {answers_unknown(**told)}."
+        for told in results.get("without_answers", [])
+    ]
 
 
 def signed(found: Mapping[str, Any]) -> str:

@@ -37,7 +37,8 @@ def write_results(
     for row, told in zip(rows, results["rows"], strict=True):
         told["cost"] = {"training_seconds": _mean_cost(row, plan, costs)}
     results |= {
-        "cells": {"planned": len(plan.cells), "finished": sum(len(row.seeds) for row in rows)},
+        "cells": {"planned": len(plan.cells), "finished": _finished(store)},
+        "without_answers": _without_answers(store),
         "failures": store.rows("SELECT step, error FROM failures ORDER BY step"),
         "samples": _samples(study, rows, plan, store),
         "settings": dump_study(study),
@@ -165,6 +166,30 @@ def _curves(rows: Sequence[Row], seed: int) -> list[dict[str, Any]]:
         told = [{"size": size, **_json(estimate(mean.sample, mean.examples, seed))} for size, mean in points]
         found.append({"name": name, "points": told, "fits": fits})
     return found
+
+
+def _finished(store: Store) -> int:
+    """Cells of which both systems are done."""
+    (found,) = store.rows(
+        "SELECT count(*) AS cells FROM cells WHERE system IN (SELECT key FROM arms) "
+        "AND baseline IN (SELECT key FROM arms)"
+    )
+    return int(found["cells"])
+
+
+def _without_answers(store: Store) -> list[dict[str, Any]]:
+    """Targets with the languages that have predictions and no score."""
+    told = [json.loads(row["about"]) for row in store.rows("SELECT about FROM arms ORDER BY key")]
+    found = {
+        about["target"]: {
+            "target": about["target"],
+            "languages": about["without_answers"],
+            "answers_at": about["answers_at"],
+        }
+        for about in told
+        if about.get("without_answers")  # older results do not say
+    }
+    return [found[target] for target in sorted(found)]
 
 
 def _costs(plan: Plan, folder: StudyFolder, store: Store) -> dict[str, float]:

@@ -54,13 +54,14 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
             raise UsageError(f"{folder} is a study; compare runs with runs")
     names = [results["recipe"]["name"] for results in found.values()]
     first = next(iter(found.values()))
-    rows = [_row(results) for results in found.values()]
+    rows = [_row(results) for results in found.values() if _task_scores(results)]
     codes = sorted({code for row in rows for code in row["languages"]})
     title = f"Run {names[0]}" if len(names) == 1 else f"Runs {', '.join(names)}"
     told: dict[str, Any] = {
         "study": {"name": names[0], "title": title, "question": _question(first) if len(names) == 1 else ""},
         "kind": "run",
         "rows": rows,
+        "without_answers": [each for results in found.values() if (each := _without_answers(results))],
         "languages": {code: asdict(language_of(code)) for code in codes},
         "language_source": source_of_metadata(),
         "samples": [sample for folder, results in found.items() for sample in _samples(folder, results)],
@@ -88,12 +89,26 @@ def _question(results: Mapping[str, Any]) -> str:
     return f"{recipe['target']['task']} in {recipe['model']['id']}, split {recipe['evaluate']['split']}{some}"
 
 
+def _task_scores(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    (scores,) = results["scores"].values()
+    return scores  # type: ignore[no-any-return]
+
+
+def _without_answers(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The target with the languages that have predictions and no score; nothing where all have one."""
+    told = results.get("evaluation", {})
+    if not (languages := told.get("without_answers")):
+        return {}
+    (target,) = results["scores"]
+    return {"target": target, "languages": languages, "answers_at": told.get("answers_at", "")}
+
+
 def _row(results: Mapping[str, Any]) -> dict[str, Any]:
     recipe = results["recipe"]
     (task,) = results["scores"]
     scores, baseline, gain = (results.get(side, {}).get(task, {}) for side in ("scores", "baseline", "gain"))
     means = results["mean_without_english"][task]
-    only = next(iter(scores), None)
+    only = next(iter(scores))
     intermediate = recipe["intermediate"] and recipe["target"]["transfer"] != "none"
     seed = recipe["seed"]
     return {
@@ -104,8 +119,8 @@ def _row(results: Mapping[str, Any]) -> dict[str, Any]:
         "transfer": recipe["target"]["transfer"],
         "module": recipe["target"]["module"]["kind"],
         "seeds": [seed],
-        "metric": scores[only]["metric"] if only else "",
-        "score": means.get("scores") or (scores[only] if only else None),
+        "metric": scores[only]["metric"],
+        "score": means.get("scores") or scores[only],
         "baseline": means.get("baseline") or baseline.get(only),
         "gain": _called(means.get("gain") or gain.get(only)),
         "languages": {

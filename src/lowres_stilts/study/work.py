@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lowres_stilts.display import Display
-from lowres_stilts.errors import DataError, LowresStiltsError
+from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.model import ModelSettings
@@ -127,8 +127,6 @@ def _score(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
         return
     started = time.perf_counter()
     material = Material.of(recipe, first_phases=False)
-    if not material.gold:
-        raise DataError(f"task {material.target.name}: no answers are known to compare with")
     run = folder.run(folder.arm(order.key), order.phases)
     run.path.mkdir(parents=True, exist_ok=True)
     encoder = _encoder(recipe.model)
@@ -145,6 +143,8 @@ def _score(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
         "metric": material.target.metric,
         "licence": material.target.licence,
         "citation": material.target.citation,
+        "without_answers": material.without_answers,
+        "answers_at": material.target.answers_at,
         "model": recipe.model.model_dump(mode="json"),
         "weights_sha256": weights_sha256(encoder.path, encoder.revision),
         "parameters": _parameters(encoder),

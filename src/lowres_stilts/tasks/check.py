@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import ChoiceExample, Passage, Question, TaggedSentence, TextExample
+from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.source import FolderSource
@@ -18,6 +19,7 @@ from lowres_stilts.tasks.task import Split, Task
 
 EXAMPLES_AT_ONCE = 1000
 SHOWN_OVERLAPS = 3
+UNLABELLED = "unlabelled"
 
 
 @dataclass
@@ -50,6 +52,8 @@ class DataReport:
     """Files that the tasks found here name and that are absent."""
     unused: list[str]
     """Files that belong to no task."""
+    without_answers: list[str]
+    """A line for each split without answers: in which languages, and where labelled files are to be had."""
 
     @property
     def malformed(self) -> list[FileReport]:
@@ -58,7 +62,12 @@ class DataReport:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"files": [asdict(report) for report in self.files], "missing": self.missing, "unused": self.unused}
+        return {
+            "files": [asdict(report) for report in self.files],
+            "missing": self.missing,
+            "unused": self.unused,
+            "without_answers": self.without_answers,
+        }
 
 
 def check_folder(
@@ -78,6 +87,7 @@ def check_folder(
     source = FolderSource(folder)
     reports: list[FileReport] = []
     missing: list[str] = []
+    without_answers: list[str] = []
     known: set[Path] = set()
     for task in tasks:
         present, absent = _files(source, task)
@@ -89,7 +99,18 @@ def check_folder(
         for (split, language), paths in present.items():
             progress(str(paths[0]))
             reports.append(_check(source, task, split, language, paths, tokenizer, trained_on))
-    return DataReport(reports, sorted(set(missing)), _unused(folder, known))
+        without_answers += _without_answers(task, [report for report in reports if report.task == task.name])
+    return DataReport(reports, sorted(set(missing)), _unused(folder, known), without_answers)
+
+
+def _without_answers(task: Task, reports: Iterable[FileReport]) -> Iterator[str]:
+    """A line for each split of a task in which whole files are without labels."""
+    by_split: dict[str, list[str]] = {}
+    for report in reports:
+        if report.examples and list(report.labels) == [UNLABELLED]:
+            by_split.setdefault(report.split, []).append(report.language)
+    for split, languages in by_split.items():
+        yield answers_unknown(f"{task.name} {split}", languages, task.answers_at)
 
 
 def _files(source: FolderSource, task: Task) -> tuple[dict[tuple[Split, str], list[Path]], list[Path]]:
@@ -177,13 +198,13 @@ def _joined(passage: Passage) -> str:
 
 
 def _found(known: bool) -> list[str]:
-    return ["labelled" if known else "unlabelled"]
+    return ["labelled" if known else UNLABELLED]
 
 
 def _labels(task: Task, example: Any) -> list[str]:
     gold = FAMILIES[task.family].gold(example)
     if gold is None:
-        return ["unlabelled"]
+        return [UNLABELLED]
     if task.family in {"qa", "mlm"}:
         return ["no answer"] if gold == () else ["labelled"]
     return [str(label) for label in gold] if isinstance(gold, tuple) else [str(gold)]

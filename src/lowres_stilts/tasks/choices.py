@@ -1,13 +1,27 @@
 """Multiple-choice records as their official releases and the Hub spell them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lowres_stilts.data.examples import ChoiceExample
 from lowres_stilts.data.readers import Record, is_text
-from lowres_stilts.tasks.task import Task
+from lowres_stilts.data.withheld import are_placeholder_labels
+from lowres_stilts.tasks.task import Reader, Task
 
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
+
+
+def without_placeholder_labels(read: Reader) -> Reader:
+    """The same reader for files in which XTREME's script may have set every label to 0: those have no labels."""
+
+    def strip(path: Path) -> Iterator[Record]:
+        withheld = are_placeholder_labels(record.fields.get("label") for record in read(path))
+        for record in read(path):
+            yield replace(record, fields=record.fields | {"label": None}) if withheld else record
+
+    return strip
 
 
 def parse_plain(record: Record, task: Task) -> ChoiceExample:

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import Answer, Question
 from lowres_stilts.data.readers import Record, is_text, shown
+from lowres_stilts.data.withheld import is_placeholder_answer
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.spans import Span, best_spans, token_span
@@ -22,11 +23,11 @@ def parse_squad(record: Record, task: Task) -> Question:
     """SQuAD's `id`, `question`, `context` and `answers`, a list of `text` and `answer_start`.
 
     The Hub's copies have `answers` as two lists. An empty list means that there is no answer, which only
-    `squad_v2` has; a test file without `answers` is unlabelled.
+    `squad_v2` has; a test file without `answers`, or with the placeholders of XTREME's script, is unlabelled.
     """
     context = record.text("context")
     answers = record.fields.get("answers")
-    if answers is None:
+    if answers is None or (task.answers_at and is_placeholder_answer(_listed(record, answers))):
         return Question(_id(record), record.text("question"), context, None)
     found = tuple(_answer(record, context, item) for item in _listed(record, answers))
     if record.fields.get("is_impossible") is True:

@@ -7,6 +7,7 @@ from typing import Any
 from lowres_stilts.data.examples import Passage, Pool, Query
 from lowres_stilts.data.readers import Record, read_jsonl, read_lines, read_tsv, shown
 from lowres_stilts.data.squad import read_squad_paragraphs
+from lowres_stilts.data.withheld import is_sorted
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.task import Task
 
@@ -14,13 +15,18 @@ from lowres_stilts.tasks.task import Task
 def read_parallel(path: Path, task: Task, language: str) -> Pool:
     """Sentences and their translations from two parallel files, `X.sw` with `X.en` beside it.
 
-    One `.tsv` or `.jsonl` file with `source` and `english` will do too. Ids are line numbers from 0.
+    One `.tsv` or `.jsonl` file with `source` and `english` will do too. Ids are line numbers from 0. Where
+    XTREME's script has sorted the English side of a published set, nothing is known of the answers.
 
     Raises:
         DataError: the files differ in length, or a sentence is empty.
     """
     pairs = list(_pairs(path))
-    queries = (Query(Passage(str(line), source), (str(line),)) for line, (source, _) in enumerate(pairs))
+    withheld = bool(task.answers_at) and is_sorted([english for _, english in pairs])
+    queries = (
+        Query(Passage(str(line), source), None if withheld else (str(line),))
+        for line, (source, _) in enumerate(pairs)
+    )
     return Pool(tuple(queries), tuple(Passage(str(line), english) for line, (_, english) in enumerate(pairs)))
 
 
@@ -139,14 +145,16 @@ CANDIDATE_FILE = "candidate_set_entities.jsonl"
 def read_mewslix(path: Path, task: Task, language: str) -> Pool:
     """Mewsli-X: mentions of one language, marked in their sentence, and the entities' descriptions.
 
-    The mentions of all languages are in one file. Source: Ruder et al. 2021, arXiv:2104.07412, section 3.
+    The mentions of all languages are in one file, or in one for each language in a folder beside the entities, as
+    XTREME's script leaves them, with empty ids where it withholds the answers. Source: Ruder et al. 2021,
+    arXiv:2104.07412, section 3.
 
     Raises:
         DataError: a file has not this shape.
     """
     candidates = (
         Passage(record.text("entity_id"), record.text("title"), record.text("description"))
-        for record in read_jsonl(path.with_name(CANDIDATE_FILE))
+        for record in read_jsonl(_candidate_file(path))
     )
     queries = [
         query
@@ -157,6 +165,11 @@ def read_mewslix(path: Path, task: Task, language: str) -> Pool:
     if not queries:
         raise DataError(f"{path.with_suffix('')}: no mention in language {language}")
     return Pool(tuple(queries), tuple(candidates))
+
+
+def _candidate_file(mentions: Path) -> Path:
+    beside, above = mentions.with_name(CANDIDATE_FILE), mentions.parent.with_name(CANDIDATE_FILE)
+    return above if above.exists() and not beside.exists() else beside
 
 
 def _object(record: Record, key: str) -> dict[str, Any]:
@@ -180,7 +193,8 @@ def _mentions(record: Record) -> Iterator[Query]:
             raise mention.error(f"mention {shown(span.get('text'))} does not stand at character {start}")
         left, right = _sentence(context, start, len(text))
         marked = f"{text[left:start]}{{ {text[start:end]} }}{text[end:right]}"
-        yield Query(Passage(mention.text("example_id"), marked), (mention.text("entity_id"),))
+        answers = None if mention.fields.get("entity_id") == "" else (mention.text("entity_id"),)
+        yield Query(Passage(mention.text("example_id"), marked), answers)
 
 
 def _sentence(context: Record, start: int, length: int) -> tuple[int, int]:

@@ -93,7 +93,14 @@ class FolderSource:
         """The files of one split in one language, whether they exist or not."""
         named = self.files.get(task.name, {}).get(split)
         templates = task.paths(split) if named is None else [named] if isinstance(named, str) else named
-        return [self.folder / template.replace("{lang}", language) for template in templates]
+        found = [self._path(template, language) for template in templates]
+        if named is None and split in task.also and not all(path.exists() for path in found):
+            other = self._path(task.also[split], language)
+            return [other] if other.exists() else found
+        return found
+
+    def _path(self, template: str, language: str) -> Path:
+        return self.folder / template.replace("{lang}", language)
 
     def _paths(self, task: Task, split: Split, language: str) -> list[Path]:
         found = self.paths(task, split, language)

@@ -53,6 +53,8 @@ class Task:
     """How retrieval answers: the nearest candidate, mined pairs above a threshold, or a ranking."""
     files: Mapping[Split, str | tuple[str, ...]] = field(default_factory=lambda: NOTHING)
     """Path templates below the data folder, with `{lang}` for the language."""
+    also: Mapping[Split, str] = field(default_factory=lambda: NOTHING)
+    """Templates of the same files by other names, taken where those of `files` are not there."""
     hub: HubDataset | None = None
     """Where it is on the Hugging Face Hub, for a task that is there as Parquet."""
     translated: Translated | None = None
@@ -73,6 +75,8 @@ class Task:
     """Most tokens of one sequence, special tokens counted in."""
     public_labels: bool = True
     """Whether the labels of the test split are public."""
+    answers_at: str = ""
+    """Where labelled test files are to be had, for a task whose answers XTREME's download script withholds."""
     licence: str = ""
     citation: str = ""
 

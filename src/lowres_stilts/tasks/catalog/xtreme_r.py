@@ -7,7 +7,7 @@ from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
 from lowres_stilts.tasks.catalog import languages
 from lowres_stilts.tasks.catalog.layouts import files
-from lowres_stilts.tasks.choices import parse_copa, parse_storycloze
+from lowres_stilts.tasks.choices import parse_copa, parse_storycloze, without_placeholder_labels
 from lowres_stilts.tasks.retrieval import read_lareqa, read_mewslix
 from lowres_stilts.tasks.task import Task
 
@@ -18,9 +18,17 @@ XTREME_R = (
         summary="causal commonsense, 2 choices",
         languages=languages.XCOPA,
         metric="accuracy",
-        reader=read_jsonl,
+        reader=without_placeholder_labels(read_jsonl),
         parser=parse_copa,
         files=files("xcopa", "jsonl", dev="val"),
+        also=MappingProxyType(
+            {
+                "train": "xcopa/train.{lang}.jsonl",
+                "dev": "xcopa/val.{lang}.jsonl",
+                "test": "xcopa/test.{lang}.jsonl",
+            }
+        ),
+        answers_at="https://github.com/cambridgeltl/xcopa",
         hub=HubDataset("cambridgeltl/xcopa", splits={"dev": "validation", "test": "test"}),
         fields=("premise", "choice1", "choice2"),
         licence="CC-BY-4.0",
@@ -50,6 +58,15 @@ XTREME_R = (
         search="rank",
         files=MappingProxyType(
             {"dev": "mewslix/wikinews_mentions-dev.jsonl", "test": "mewslix/wikinews_mentions-test.jsonl"}
+        ),
+        also=MappingProxyType(
+            {
+                "dev": "mewslix/wikinews_mentions/dev-{lang}.jsonl",
+                "test": "mewslix/wikinews_mentions/test-{lang}.jsonl",
+            }
+        ),
+        answers_at=(
+            "https://github.com/google-research/google-research/tree/master/dense_representations_for_entity_retrieval"
         ),
         fields=("context", "description"),
         licence="CC-BY-SA-3.0 and CC-BY-2.5",
