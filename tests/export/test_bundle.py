@@ -1,6 +1,7 @@
 """What is exported and what is refused; nothing half-written stays."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -171,6 +172,19 @@ def test_evaluation_data_is_of_the_languages_that_count(zoo):
     assert evaluation_data(source, 5, ["qu"])(task) == {}
     choice = find_task("choice", zoo.recipe.tasks, "task")
     assert set(evaluation_data(source, 5)(choice)) == {"en"}  # its dev split
+
+
+def test_evaluation_data_without_answers_is_named(zoo, tmp_path):
+    data = shutil.copytree(zoo.recipe.data.dir, tmp_path / "data")
+    source = open_source(zoo.recipe.data.model_copy(update={"dir": data}))
+    task = find_task("mood", zoo.recipe.tasks, "task")
+    told = []
+    for path in data.glob("mood-test-*.tsv"):
+        path.write_text("".join(line.partition("\t")[0] + "\n" for line in path.read_text().splitlines()))
+    assert set(evaluation_data(source, 5, say=told.append)(task)) == {"en"}  # its dev split
+    assert told == ["mood test: answers not known in en, sw, ur, so no score there"]
+    assert evaluation_data(source, 5, ["sw"], told.append)(task) == {}
+    assert told[-1] == "mood: no labelled examples, so its scores are not compared"
 
 
 def test_how_texts_are_embedded_comes_from_the_first_recipe_that_says_so(tmp_path):

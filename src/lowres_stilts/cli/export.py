@@ -10,7 +10,7 @@ from lowres_stilts.cli.help import example
 from lowres_stilts.errors import PackageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lowres_stilts.export.gate import Tests
     from lowres_stilts.export.presets import Storage
@@ -88,7 +88,7 @@ def export_command(
         written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
         typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
-    tests = _tests(data, limit or LIMIT, _listed(languages)) if data else None
+    tests = _tests(data, limit or LIMIT, _listed(languages), say) if data else None
     tolerated = TOLERANCE if tolerance is None else tolerance
     if onto:
         if len(places) != 1 or text or vocabulary or quantize or embeddings or (languages and not data):
@@ -176,9 +176,9 @@ def _listed(languages: str | None) -> list[str]:
     return [code for code in (languages or "").split(",") if code]
 
 
-def _tests(folder: Path, limit: int, languages: list[str]) -> "Tests":
+def _tests(folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]") -> "Tests":
     from lowres_stilts.cli.evaluate import data_settings
     from lowres_stilts.export.evaluation_data import evaluation_data
     from lowres_stilts.tasks.load import open_source
 
-    return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages)
+    return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages, say)
