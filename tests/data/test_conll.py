@@ -53,11 +53,10 @@ def test_a_token_without_the_prefix_that_the_others_have_names_its_line(name, co
         ("x\ta\ny\tb\tc\n", 2, "a token, a tab and a tag"),
         ("x\ny\ta\n", 2, "a token alone"),
         ("x\ta\n\ny\n", 3, "a token, a tab and a tag"),
-        ("x\ta\n\ta\n", 2, "a token, a tab and a tag"),
         ("x\ta\ny\t\n", 2, "a token, a tab and a tag"),
         ("1\tx\ta\n", 1, "a token, a tab and a tag"),
     ],
-    ids=["no tag", "three columns", "tag comes", "tag goes", "no token", "empty tag", "three columns at once"],
+    ids=["no tag", "three columns", "tag comes", "tag goes", "empty tag", "three columns at once"],
 )
 def test_a_malformed_conll_line_names_file_and_line(content, line, wanted, write):
     path = write(content)

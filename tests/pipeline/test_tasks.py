@@ -144,3 +144,17 @@ def test_retrieval_by_margin_with_a_sweep(start, tmp_path):
     assert views == {(0, "mean"), (0, "cls"), (1, "mean"), (1, "cls")}
     assert all(0 <= row["mean"] <= 100 for row in results["sweep"])
     assert next(row["mean"] for row in results["sweep"] if row["pooling"] == "mean") > 20
+
+
+def test_what_known_defects_leave_out_is_in_the_results_and_said(start, tmp_path, capsys):
+    data = tmp_path / "data"
+    start("none")
+    for split in ("train", "dev"):
+        (data / f"snli-{split}.tsv").write_text("a\tb\tneutral\nc\td\t-\nsea\tsun\tentailment\n" * 3)
+    results = start(
+        intermediate__tasks=["snli"],
+        data__files__snli={split: f"snli-{split}.tsv" for split in ("train", "dev")},
+    )
+    assert results["left_out"] == {"snli": {split: {"en": {"undecided label": 3}} for split in ("dev", "train")}}
+    assert "left out: 3 of snli train in en: undecided label" in capsys.readouterr().err
+    assert "left_out" not in json.loads((tmp_path / "none" / "results.json").read_text())

@@ -192,7 +192,8 @@ def test_every_published_file_reads_strictly(name, benchmark_data):
     ("name", "content", "message"),
     [
         ("xnli", "a\tb\tmaybe\n", ":1: label 'maybe' is not one of contradiction, entailment, neutral"),
-        ("xnli", "a\t \tneutral\n", ":1: field 'hypothesis' is empty"),
+        ("rte", "index\tsentence1\tsentence2\tlabel\n0\ta\t \tentailment\n", ":2: field 'sentence2' is empty"),
+        ("xnli", "a\tb\t-\n", ":1: label '-' is not one of contradiction, entailment, neutral"),
         ("panx", "a\tO\nb\tB-CAR\n", ":2: tag 'B-CAR' is not one of O, B-PER"),
         ("xcopa", json.dumps(COPA | {"label": 2}), ":1: label 2 is not the index of a choice"),
         ("xcopa", json.dumps(COPA | {"label": True}), ":1: label True is not the index of a choice"),

@@ -134,7 +134,7 @@ def folder(tmp_path_factory):
         ("tagging jsonl", '{"tokens": ["x", "y"], "tags": ["a", "c"]}', ":1: tag 'c' is not one of a, b, 1"),
         ("tagging jsonl", '{"tokens": ["x"], "tags": []}', ":1: field 'tags' must be a list of 1 tags"),
         ("tagging jsonl", '{"tokens": []}', ":1: field 'tokens' must be a list of words"),
-        ("tagging jsonl", '{"tokens": ["x", ""]}', ":1: field 'tokens' must be a list of words"),
+        ("tagging jsonl", '{"tokens": ["x", ""]}', ":1: token '' is blank; expected a word"),
         ("retrieval tsv", "x\ty\nz\n", ":2: expected 2 tab-separated columns (source, english), found 1"),
         ("retrieval tsv", "x\t \n", ":1: field 'english' is empty"),
         ("parse_plain", '{"prompt": "x", "choices": ["y"]}', ":1: field 'choices' must be a list of at least two"),
@@ -175,7 +175,7 @@ def test_a_wrong_field_names_file_line_and_field(name, content, problem, write):
     [
         ("parse_nli", {"premise": "x", "hypothesis": "y", "label": "a"}, TextExample("x", "y", "a")),
         ("parse_nli", {"context": "x", "hypothesis": "y", "label": 1}, TextExample("x", "y", "1")),
-        ("parse_nli", {"sentence1": "x", "sentence2": "y", "gold_label": "-"}, TextExample("x", "y", None)),
+        ("parse_nli", {"sentence1": "x", "sentence2": "y", "gold_label": "a"}, TextExample("x", "y", "a")),
         ("tagging jsonl", {"tokens": ["x", "y"], "tags": ["b", "A"]}, TaggedSentence(("x", "y"), ("b", "a"))),
         ("tagging jsonl", {"tokens": ["x", "y"]}, TaggedSentence(("x", "y"), None)),
     ],

@@ -61,6 +61,8 @@ def _print(report: "DataReport", *, unused: bool) -> None:
         lengths = f"median {pieces['median']:.0f}, longest {pieces['longest']:.0f} pieces" if pieces else ""
         common = ", ".join(f"{label} {count}" for label, count in list(found.labels.items())[:4])
         typer.echo(f"{found.task:12} {found.split:5} {found.language:8} {found.examples:7} {lengths:34} {common}")
+        for defect, count in found.left_out.items():
+            typer.echo(f"    {count} more are left out: {defect}")
         if found.overlap:
             first = ", ".join(map(str, found.overlap_examples))
             typer.echo(f"    {found.overlap} of them are in the English training split (examples {first}, ...)")

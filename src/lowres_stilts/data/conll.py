@@ -16,16 +16,16 @@ def read_conll(path: Path, *, separator: str = "\t") -> Iterator[Record]:
     """Sentences of a file with a token and its tag per line and blank lines between sentences.
 
     A file without tags has the tokens alone. Each record has `tokens`, `tags` (or none) and the tokens' lines,
-    and stands at its first token's line.
+    and stands at its first token's line. A token may be blank: whether it may is a matter of the task.
 
     Raises:
-        DataError: a line has neither one nor two columns, an empty one, or tags come and go within the file.
+        DataError: a line has neither one nor two columns, an empty tag, or tags come and go within the file.
     """
     width = 0
     for rows in _blocks(path, separator):
         for number, cells in rows:
             width = width or min(len(cells), 2)
-            if len(cells) != width or not all(cell.strip() for cell in cells):
+            if len(cells) != width or not cells[-1].strip():
                 tab = "a tab" if separator == "\t" else "a space"
                 wanted = f"a token, {tab} and a tag" if width == 2 else "a token alone"
                 raise DataError(f"{path}:{number}: expected {wanted}, found {shown(separator.join(cells))}")

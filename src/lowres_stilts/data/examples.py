@@ -1,6 +1,11 @@
 """The shapes of an example, one per family of tasks."""
 
 from dataclasses import dataclass
+from typing import Any, Literal
+
+Defect = Literal["blank text", "undecided label", "row cut in two", "blank token"]
+"""What is wrong with some records of published sets: a text or a token with nothing to read in it, a label on
+which annotators did not agree, a row that a stray line end cut in two."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,26 @@ class Pool:
 
 
 Example = TextExample | ChoiceExample | TaggedSentence | Question
+
+
+@dataclass(frozen=True)
+class Defective:
+    """A record with a defect that its task tolerates."""
+
+    defect: Defect
+    example: Example | None = None
+    """What tests keep of it; None where it is left out there as well."""
+
+
+def is_labelled(example: Any) -> bool:
+    """Whether its answer is known, be it that there is none; examples of plug-ins count as labelled."""
+    match example:
+        case TextExample() | ChoiceExample():
+            return example.label is not None
+        case TaggedSentence():
+            return example.tags is not None
+        case Question():
+            return example.answers is not None
+        case Defective():
+            return example.example is not None and is_labelled(example.example)
+    return True

@@ -43,6 +43,8 @@ class HubDataset:
     """The Hub's name of each of our splits, or a sum (`train_r1+train_r2`); downloads can be sliced too."""
     languages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The Hub's codes of the languages, where they differ from ours."""
+    lacks: frozenset[str] = frozenset()
+    """Languages of the task, by our codes, that the Hub's copy does not have."""
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The Hub's names of our fields, where they differ; dots reach into nested structs (`answers.text`)."""
     revision: str = "main"

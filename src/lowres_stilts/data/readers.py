@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from lowres_stilts.data.examples import Defect
 from lowres_stilts.errors import DataError
 
 
@@ -19,22 +20,30 @@ class Record:
     fields: dict[str, Any]
     lines: tuple[int, ...] = ()
     """Of each token, where tokens have lines of their own."""
+    defect: Defect | None = None
+    """Why it has no fields, where its task tolerates that."""
 
     def error(self, problem: str) -> DataError:
         """A data error that starts with this record's file and line."""
         place = f"{self.path}:{self.line}" if self.line else str(self.path)
         return DataError(f"{place}: {problem}")
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, *, blank: bool = False) -> str:
         """A field that must be a string with something to read in it.
+
+        Args:
+            name: of the field.
+            blank: whether it may be blank, or null.
 
         Raises:
             DataError: it is missing, blank or no string.
         """
         value = self.fields.get(name)
+        if blank and name in self.fields and value is None:
+            return ""
         if not is_text(value):
             raise self.error(f"field {name!r} must be a text, found {shown(value)}")
-        if not value.strip():
+        if not value.strip() and not blank:
             raise self.error(f"field {name!r} is empty")
         return value
 

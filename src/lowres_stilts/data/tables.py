@@ -53,6 +53,30 @@ def read_table(path: Path) -> Iterator[Record]:
             yield Record(path, number, dict(zip(header, cells, strict=True)))
 
 
+def read_cut_table(path: Path) -> Iterator[Record]:
+    """The same for files in which stray line ends cut rows in two, such as GLUE's QQP: those are marked.
+
+    Raises:
+        DataError: a line has too many columns, or the header names a column twice.
+    """
+    header: list[str] = []
+    columns = 0  # of the row that is being put together
+    for number, line in read_lines(path):
+        cells = line.split("\t")
+        if not header:
+            header = _header(path, cells)
+        elif len(cells) > len(header):
+            raise DataError(f"{path}:{number}: expected {len(header)} tab-separated columns, found {len(cells)}")
+        elif len(cells) == len(header):
+            columns = 0
+            yield Record(path, number, dict(zip(header, cells, strict=True)))
+        else:
+            if not columns:
+                yield Record(path, number, {}, defect="row cut in two")
+            columns += len(cells) - bool(columns)
+            columns = 0 if columns >= len(header) else columns
+
+
 def read_csv(path: Path) -> Iterator[Record]:
     """Records of a comma-separated file with a header and quoted cells, which may hold line ends.
 

@@ -1,5 +1,6 @@
 """The scores of a package on a task, measured anew."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from lowres_stilts.recipe.evaluation import RetrievalSettings
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.load import find_languages, find_task
+from lowres_stilts.tasks.reading import LeftOut, told_of
 from lowres_stilts.tasks.source import Source
 from lowres_stilts.tasks.task import Split, Task
 
@@ -56,7 +58,10 @@ def evaluate_package(
     recipe = Recipe.model_validate(package.manifest.recipe)
     chosen = _task(package, recipe, task)
     found = find_languages(languages, chosen, source, split)
-    tests = {language: _examples(chosen, source, split, language, limit) for language in found}
+    left_out: LeftOut = Counter()
+    tests = {language: _examples(chosen, source, split, language, limit, left_out) for language in found}
+    for line in told_of(left_out):
+        warn(line)
     gold = {language: answers for language, found in tests.items() if (answers := answers_of(chosen, found))}
     if unknown := [language for language in tests if language not in gold]:
         problem = answers_unknown(chosen.name, unknown, chosen.answers_at)
@@ -133,10 +138,12 @@ def _warn_of_languages(package: Package, languages: Sequence[str], warn: Callabl
         warn(f"no language adapter for {', '.join(without)}: the English one answers for them")
 
 
-def _examples(task: Task, source: Source, split: Split, language: str, limit: int | None) -> Sequence[Any] | Pool:
+def _examples(
+    task: Task, source: Source, split: Split, language: str, limit: int | None, left_out: LeftOut
+) -> Sequence[Any] | Pool:
     if task.family == "retrieval":
         return limited(source.pool(task, split, language), limit)
-    return list(source.examples(task, split, language))[:limit]
+    return list(source.examples(task, split, language, left_out=left_out))[:limit]
 
 
 def _answers(

@@ -29,6 +29,7 @@ from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.tasks.reading import nested, told_of
 from lowres_stilts.training.team import ALONE, Team
 
 GB = 10**9
@@ -83,6 +84,8 @@ def _execute(
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
     _warn_of_answers(material, display)
+    for line in told_of(material.left_out):
+        display.line(line)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
@@ -100,6 +103,7 @@ def _execute(
         **_scored(recipe, material, system, baseline),
         **({"sweep": swept} if swept else {}),
         "data_revisions": dict(material.revisions),
+        **({"left_out": nested(material.left_out)} if material.left_out else {}),
         "phases": summaries,
         "cost": {
             "seconds": round(time.perf_counter() - started, 1),  # of the process that finished the run

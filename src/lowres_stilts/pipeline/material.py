@@ -1,5 +1,6 @@
 """Everything that a recipe names, found and read before the first byte is written."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import DECODERS, FAMILIES
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from lowres_stilts.tasks.mix import examples_per_epoch
+from lowres_stilts.tasks.reading import LeftOut
 from lowres_stilts.tasks.source import Examples, HubSource, Source
 from lowres_stilts.tasks.task import Task
 
@@ -52,6 +54,8 @@ class Material:
     """Dev pools by language, where mining has a threshold to tune."""
     revisions: Mapping[str, str]
     """Commits of the Hub's data sets, by task."""
+    left_out: LeftOut
+    """How many examples known defects of published sets make useless."""
 
     @property
     def without_answers(self) -> list[str]:
@@ -78,19 +82,22 @@ class Material:
         if isinstance(source, HubSource):
             source = source.pinned([*tasks, target])
         languages = find_languages(recipe.evaluate.languages, target, source, recipe.evaluate.split)
-        test = {language: _test(recipe, target, source, language) for language in languages}
+        left_out: LeftOut = Counter()
+        test = {language: _test(recipe, target, source, language, left_out) for language in languages}
         target_set = None
         if target.family != "retrieval":
-            target_set = _training_set(target, source, recipe.target.train, recipe.seed, _english(target))
+            settings = recipe.target.train
+            target_set = _training_set(target, source, settings, recipe.seed, _english(target), left_out)
         return cls(
-            languages=_texts(recipe, source) if first_phases else {},
-            intermediate=_mixed(phase, tasks, source, recipe.seed) if phase else (),
+            languages=_texts(recipe, source, left_out) if first_phases else {},
+            intermediate=_mixed(phase, tasks, source, recipe.seed, left_out) if phase else (),
             target=target_set.task if target_set else target,
             target_set=target_set,
             test=test,
             gold={language: gold for language, found in test.items() if (gold := answers_of(target, found))},
             tuning=_tuning(recipe, target, source, languages),
             revisions=source.revisions if isinstance(source, HubSource) else {},
+            left_out=left_out,
         )
 
 
@@ -106,7 +113,9 @@ def first_phase_sets(recipe: Recipe) -> tuple[dict[str, TrainingSet], tuple[Trai
     source = open_source(recipe.data)
     if isinstance(source, HubSource):
         source = source.pinned(tasks)
-    return _texts(recipe, source), _mixed(phase, tasks, source, recipe.seed) if phase else ()
+    left_out: LeftOut = Counter()  # told by the run or the step that scores
+    texts = _texts(recipe, source, left_out)
+    return texts, _mixed(phase, tasks, source, recipe.seed, left_out) if phase else ()
 
 
 def read_tests(recipe: Recipe, languages: Sequence[str]) -> tuple[Task, dict[str, Sequence[Any] | Pool]]:
@@ -119,15 +128,15 @@ def read_tests(recipe: Recipe, languages: Sequence[str]) -> tuple[Task, dict[str
     target, source = find_task(recipe.target.task, recipe.tasks, "target.task"), open_source(recipe.data)
     if isinstance(source, HubSource):
         source = source.pinned([target])
-    return target, {language: _test(recipe, target, source, language) for language in languages}
+    return target, {language: _test(recipe, target, source, language, Counter()) for language in languages}
 
 
-def _texts(recipe: Recipe, source: Source) -> dict[str, TrainingSet]:
+def _texts(recipe: Recipe, source: Source, left_out: LeftOut) -> dict[str, TrainingSet]:
     if recipe.languages is None:
         return {}
     mlm = find_task("mlm", {}, "languages")
     return {
-        language: _training_set(mlm, source, recipe.languages.train, recipe.seed, (language,))
+        language: _training_set(mlm, source, recipe.languages.train, recipe.seed, (language,), left_out)
         for language in recipe.languages.adapters
     }
 
@@ -165,7 +174,9 @@ def _intermediate_tasks(recipe: Recipe, phase: IntermediateSettings | None) -> l
     return tasks
 
 
-def _mixed(phase: IntermediateSettings, tasks: list[Task], source: Source, seed: int) -> tuple[TrainingSet, ...]:
+def _mixed(
+    phase: IntermediateSettings, tasks: list[Task], source: Source, seed: int, left_out: LeftOut
+) -> tuple[TrainingSet, ...]:
     sets = [
         _training_set(
             task,
@@ -173,6 +184,7 @@ def _mixed(phase: IntermediateSettings, tasks: list[Task], source: Source, seed:
             phase.train,
             seed,
             tuple(phase.languages.get(task.name, _english(task))),
+            left_out,
             translated=task.name in phase.translated,
         )
         for task in tasks
@@ -196,17 +208,18 @@ def _training_set(
     settings: TrainSettings,
     seed: int,
     languages: tuple[str, ...],
+    left_out: LeftOut,
     *,
     translated: bool = False,
 ) -> TrainingSet:
-    def read() -> Iterator[Any]:
+    def read(counted: LeftOut | None = None) -> Iterator[Any]:
         for language in languages:
-            yield from source.examples(task, "train", language, translated=translated)
+            yield from source.examples(task, "train", language, translated=translated, left_out=counted)
 
     place = source.place(task, "train", languages[0])
     labels: set[str] = set()
     count = 0
-    for example in read():
+    for example in read(left_out):
         count += 1
         answer = FAMILIES[task.family].gold(example)
         if answer is None:
@@ -222,7 +235,7 @@ def _training_set(
     if holdout is None and not source.names(task, "dev"):
         holdout = DEFAULT_HOLDOUT
     if holdout is None:
-        dev = list(source.examples(task, "dev", task.english))
+        dev = list(source.examples(task, "dev", task.english, left_out=left_out))
     else:
         held_out, order = np.split(order, [max(1, round(holdout * count))])
         dev = list(examples.select(held_out))
@@ -244,11 +257,11 @@ def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:
             raise DataError(f"{place}: example {number} has no label; dev needs them all")
 
 
-def _test(recipe: Recipe, target: Task, source: Source, language: str) -> Sequence[Any] | Pool:
+def _test(recipe: Recipe, target: Task, source: Source, language: str, left_out: LeftOut) -> Sequence[Any] | Pool:
     split, limit = recipe.evaluate.split, recipe.evaluate.limit
     if target.family == "retrieval":
         return limited(source.pool(target, split, language), limit)
-    found = list(source.examples(target, split, language))[:limit]
+    found = list(source.examples(target, split, language, left_out=left_out))[:limit]
     if not found:
         raise DataError(f"{source.place(target, split, language)}: no examples")
     return found

@@ -14,6 +14,7 @@ from lowres_stilts.data.examples import ChoiceExample, Passage, Question, Tagged
 from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.reading import LeftOut
 from lowres_stilts.tasks.source import FolderSource
 from lowres_stilts.tasks.task import Split, Task
 
@@ -35,6 +36,8 @@ class FileReport:
     """How often each label occurs; `unlabelled` for those without."""
     pieces: dict[str, float] = field(default_factory=dict)
     """Sub-words of an example: median, 95th percentile, longest, and the share above the task's `max_length`."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Examples that known defects of the published set make useless, by defect."""
     overlap: int = 0
     """Examples whose text is also in the English training split."""
     overlap_examples: list[int] = field(default_factory=list)
@@ -140,8 +143,9 @@ def _check(
     report = FileReport(task.name, split, language, str(paths[0]))
     labels: Counter[str] = Counter()
     lengths: list[int] = []
+    left_out: LeftOut = Counter()
     try:
-        for part in _parts(_texts(source, task, split, language)):
+        for part in _parts(_texts(source, task, split, language, left_out)):
             for text, found in part:
                 report.examples += 1
                 labels.update(found)
@@ -155,6 +159,8 @@ def _check(
     except DataError as error:
         report.error = str(error)
     report.labels = dict(labels.most_common())
+    for (*_, defect), count in sorted(left_out.items()):
+        report.left_out[defect] = report.left_out.get(defect, 0) + count
     report.pieces = _summary(lengths, task.max_length)
     return report
 
@@ -170,13 +176,15 @@ def _parts(items: Iterator[tuple[str, list[str]]]) -> Iterator[list[tuple[str, l
         yield part
 
 
-def _texts(source: FolderSource, task: Task, split: Split, language: str) -> Iterator[tuple[str, list[str]]]:
+def _texts(
+    source: FolderSource, task: Task, split: Split, language: str, left_out: LeftOut
+) -> Iterator[tuple[str, list[str]]]:
     """The text of each example, fields joined, and its labels."""
     if task.pool is not None:
         pool = source.pool(task, split, language)
         yield from ((_joined(query.passage), _found(query.answers is not None)) for query in pool.queries)
         return
-    for example in source.examples(task, split, language):
+    for example in source.examples(task, split, language, left_out=left_out):
         yield _text(example), _labels(task, example)
 
 

@@ -7,22 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lowres_stilts.data.examples import TextExample
+from lowres_stilts.data.examples import Defective, TextExample
 from lowres_stilts.data.readers import Record
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_texts
 
-NO_LABEL = (None, "-")
-"""SNLI writes `-` where its annotators did not agree."""
+UNDECIDED = ("-", "-1", -1)
+"""What SNLI and its copies write where annotators did not agree."""
 
 
-def parse_text(record: Record, task: Task) -> TextExample:
+def parse_text(record: Record, task: Task) -> TextExample | Defective:
     """The task's one or two text fields and its label, which may be missing in test files."""
-    texts = [record.text(name) for name in task.fields]
-    value = record.fields.get(task.label_field)
-    label = None if value in NO_LABEL else task.label(record, value)
-    return TextExample(texts[0], texts[1] if len(texts) == 2 else None, label)
+    return _example(record, task, task.fields, task.label_field)
 
 
 NLI_SPELLINGS = (
@@ -33,14 +30,23 @@ NLI_SPELLINGS = (
 """XNLI and the Hub; ANLI; SNLI and MultiNLI."""
 
 
-def parse_nli(record: Record, task: Task) -> TextExample:
+def parse_nli(record: Record, task: Task) -> TextExample | Defective:
     """Premise, hypothesis and label by any of the names that releases of NLI data give them."""
     for premise, hypothesis, label in NLI_SPELLINGS:
         if premise in record.fields and hypothesis in record.fields:
-            value = record.fields.get(label)
-            known = None if value in NO_LABEL else task.label(record, value)
-            return TextExample(record.text(premise), record.text(hypothesis), known)
+            return _example(record, task, (premise, hypothesis), label)
     raise record.error("expected fields premise and hypothesis")
+
+
+def _example(record: Record, task: Task, fields: Sequence[str], label_field: str) -> TextExample | Defective:
+    """Its label is no label, but undecided, where it is spelled so and the task has no label of this spelling."""
+    texts = [record.text(name, blank="blank text" in task.tolerates) for name in fields]
+    value = record.fields.get(label_field)
+    if value in UNDECIDED and "undecided label" in task.tolerates and str(value) not in task.labels:
+        return Defective("undecided label")
+    label = None if value is None else task.label(record, value)
+    example = TextExample(texts[0], texts[1] if len(texts) == 2 else None, label)
+    return example if all(map(str.strip, texts)) else Defective("blank text", example)
 
 
 class Classification:

@@ -1,5 +1,6 @@
 """Retrieval: queries that search candidates by the similarity of embeddings."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def read_lareqa(path: Path, task: Task, language: str) -> Pool:
                     continue  # as the official script does
                 answers.setdefault(question, []).append(f"{prefix}_{number}_{found}")
                 if prefix == language:
+                    if question in own:
+                        raise record.error(f"id {question!r} is also that of another question; give each its own")
                     own[question] = record.text("question")
     queries = (
         Query(Passage(f"{question}_{language}", text), tuple(answers[question])) for question, text in own.items()
@@ -164,6 +167,11 @@ def read_mewslix(path: Path, task: Task, language: str) -> Pool:
     ]
     if not queries:
         raise DataError(f"{path.with_suffix('')}: no mention in language {language}")
+    names = Counter(query.passage.id for query in queries)
+    if repeated := [name for name, count in names.items() if count > 1]:
+        raise DataError(
+            f"{path}: example_id {repeated[0]!r} occurs {names[repeated[0]]} times; give each mention its own"
+        )
     return Pool(tuple(queries), tuple(candidates))
 
 

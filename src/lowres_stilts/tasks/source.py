@@ -13,14 +13,25 @@ from lowres_stilts.data.examples import Passage, Pool, Query
 from lowres_stilts.data.hub import read_hub, resolve_revision
 from lowres_stilts.data.readers import Record
 from lowres_stilts.errors import DataError
+from lowres_stilts.tasks.reading import LeftOut, read_examples
 from lowres_stilts.tasks.task import Split, Task
 
 
 class Source(Protocol):
     """What the pipeline asks of a place where examples are."""
 
-    def examples(self, task: Task, split: Split, language: str, *, translated: bool = False) -> Iterator[Any]:
+    def examples(
+        self,
+        task: Task,
+        split: Split,
+        language: str,
+        *,
+        translated: bool = False,
+        left_out: LeftOut | None = None,
+    ) -> Iterator[Any]:
         """Examples of one split in one language, one by one; or the translated training data.
+
+        `left_out` counts what known defects make useless.
 
         Raises:
             DataError: something is missing or malformed.
@@ -50,7 +61,15 @@ class FolderSource:
     folder: Path
     files: Mapping[str, Mapping[Any, str | Sequence[str]]] = field(default_factory=dict)
 
-    def examples(self, task: Task, split: Split, language: str, *, translated: bool = False) -> Iterator[Any]:
+    def examples(
+        self,
+        task: Task,
+        split: Split,
+        language: str,
+        *,
+        translated: bool = False,
+        left_out: LeftOut | None = None,
+    ) -> Iterator[Any]:
         """Examples of the files, one after the other."""
         if translated:
             if task.translated is None:
@@ -59,10 +78,12 @@ class FolderSource:
                     "remove it from intermediate.translated"
                 )
             path = self.folder / task.translated.path.replace("{lang}", language)
-            return task.examples(task.translated.reader(path))
+            return read_examples(task, split, language, task.translated.reader(path), left_out)
         if task.parts and not self.paths(task, split, language):
-            return chain.from_iterable(self.examples(part, split, language) for part in task.parts)
-        return (example for path in self._paths(task, split, language) for example in task.read(path))
+            parts = (self.examples(part, split, language, left_out=left_out) for part in task.parts)
+            return chain.from_iterable(parts)
+        records = chain.from_iterable(task.records(path) for path in self._paths(task, split, language))
+        return read_examples(task, split, language, records, left_out)
 
     def pool(self, task: Task, split: Split, language: str) -> Pool:
         """The pool of the task's file."""
@@ -117,15 +138,24 @@ class HubSource:
     """Commits by task, in the place of the newest."""
     streaming: bool = False
 
-    def examples(self, task: Task, split: Split, language: str, *, translated: bool = False) -> Iterator[Any]:
+    def examples(
+        self,
+        task: Task,
+        split: Split,
+        language: str,
+        *,
+        translated: bool = False,
+        left_out: LeftOut | None = None,
+    ) -> Iterator[Any]:
         """Examples of the data set's rows."""
         if translated:
             raise DataError("translated training data is read from XTREME's files; use data.source: xtreme")
         if task.parts:
-            return chain.from_iterable(self.examples(part, split, language) for part in task.parts)
-        if task.trained_on and not self._has(task, split):
-            return self.examples(task.trained_on, split, task.trained_on.english)
-        return task.examples(self._records(task, split, language))
+            parts = (self.examples(part, split, language, left_out=left_out) for part in task.parts)
+            return chain.from_iterable(parts)
+        if task.trained_on and not self._has(task, split, language):
+            return self.examples(task.trained_on, split, task.trained_on.english, left_out=left_out)
+        return read_examples(task, split, language, self._records(task, split, language), left_out)
 
     def pool(self, task: Task, split: Split, language: str) -> Pool:
         """Rows with `source` and `english`, such as Tatoeba's."""
@@ -134,8 +164,10 @@ class HubSource:
         return Pool(tuple(queries), tuple(Passage(str(row), text) for row, (_, text) in enumerate(rows)))
 
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
-        """All of the task's."""
-        return task.languages
+        """All of the task's that the data set has."""
+        if task.hub is None:
+            return task.languages
+        return tuple(code for code in task.languages if self._has(task, split, code))
 
     def place(self, task: Task, split: Split, language: str) -> str:
         """The data set."""
@@ -143,9 +175,9 @@ class HubSource:
 
     def names(self, task: Task, split: Split) -> bool:
         """Whether the data set has such a split."""
-        if task.parts or (task.trained_on and not self._has(task, split)):
+        if task.parts or (task.trained_on and not self._has(task, split, task.english)):
             return all(self.names(part, split) for part in task.parts or (task.trained_on,) if part)
-        return self._has(task, split)
+        return self._has(task, split, task.english)
 
     def pinned(self, tasks: Iterable[Task]) -> "HubSource":
         """The same at the commits that these tasks' data sets have now, or had when they were downloaded.
@@ -159,8 +191,8 @@ class HubSource:
         }
         return HubSource({**self.revisions, **commits}, self.streaming)
 
-    def _has(self, task: Task, split: Split) -> bool:
-        return task.hub is not None and split in task.hub.splits
+    def _has(self, task: Task, split: Split, language: str) -> bool:
+        return task.hub is not None and split in task.hub.splits and language not in task.hub.lacks
 
     def _records(self, task: Task, split: Split, language: str) -> Iterator[Record]:
         if task.hub is None:

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.conll import place_of_token, read_conll
-from lowres_stilts.data.examples import TaggedSentence
-from lowres_stilts.data.readers import Record, is_text, read_jsonl
+from lowres_stilts.data.examples import Defective, TaggedSentence
+from lowres_stilts.data.readers import Record, is_text, read_jsonl, shown
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_words
+
+BLANK = "_"
+"""Stands for a token with nothing to read in it."""
 
 
 def read_tagged(path: Path) -> Iterator[Record]:
@@ -21,16 +24,23 @@ def read_tagged(path: Path) -> Iterator[Record]:
     return read_jsonl(path) if path.suffix == ".jsonl" else read_conll(path)
 
 
-def parse_tagged(record: Record, task: Task) -> TaggedSentence:
-    """`tokens` and, where known, `tags`."""
+def parse_tagged(record: Record, task: Task) -> TaggedSentence | Defective:
+    """`tokens` and, where known, `tags`; a visible character stands for a blank token, so that its tag is kept."""
     tokens, tags = record.fields.get("tokens"), record.fields.get("tags")
-    if not isinstance(tokens, list) or not tokens or not all(is_text(t) and t for t in tokens):
+    if not isinstance(tokens, list) or not tokens or not all(map(is_text, tokens)):
         raise record.error("field 'tokens' must be a list of words")
-    if tags is None:
-        return TaggedSentence(tuple(tokens), None)
-    if not isinstance(tags, list) or len(tags) != len(tokens):
-        raise record.error(f"field 'tags' must be a list of {len(tokens)} tags, one for each token")
-    return TaggedSentence(tuple(tokens), tuple(_tag(record, task, offset, tag) for offset, tag in enumerate(tags)))
+    blank = next((offset for offset, token in enumerate(tokens) if not token.strip()), None)
+    if blank is not None and "blank token" not in task.tolerates:
+        raise place_of_token(record, blank).error(f"token {shown(tokens[blank])} is blank; expected a word")
+    words = tuple(token if token.strip() else BLANK for token in tokens)
+    sentence = TaggedSentence(words, None if tags is None else _tags(record, task, tags, len(words)))
+    return sentence if blank is None else Defective("blank token", sentence)
+
+
+def _tags(record: Record, task: Task, tags: object, count: int) -> tuple[str, ...]:
+    if not isinstance(tags, list) or len(tags) != count:
+        raise record.error(f"field 'tags' must be a list of {count} tags, one for each token")
+    return tuple(_tag(record, task, offset, tag) for offset, tag in enumerate(tags))
 
 
 def _tag(record: Record, task: Task, offset: int, tag: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from lowres_stilts.data.examples import Example, Pool
+from lowres_stilts.data.examples import Defect, Defective, Example, Pool
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import Record
 
@@ -16,8 +16,8 @@ FamilyName = str
 Search = Literal["nearest", "mine", "rank"]
 Reader = Callable[[Path], Iterator[Record]]
 """Reads a file strictly; raises `DataError` with file and line."""
-Parser = Callable[[Record, "Task"], Example]
-"""Makes an example of a record; raises `DataError` with its place."""
+Parser = Callable[[Record, "Task"], Example | Defective]
+"""Makes an example of a record, or says which defect it has; raises `DataError` with its place."""
 PoolReader = Callable[[Path, "Task", str], Pool]
 """Reads the queries of a language and what they search; further files lie beside the path."""
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -73,6 +73,8 @@ class Task:
     """The English task that gives it training and dev data on the Hub, where it has none of its own."""
     max_length: int = 128
     """Most tokens of one sequence, special tokens counted in."""
+    tolerates: frozenset[Defect] = frozenset()
+    """Known defects of a published set, which are counted and left out instead of ending a run."""
     public_labels: bool = True
     """Whether the labels of the test split are public."""
     answers_at: str = ""
@@ -96,15 +98,18 @@ class Task:
             raise record.error(f"label {value!r} is not one of {', '.join(self.labels)}")
         return label
 
-    def examples(self, records: Iterator[Record]) -> Iterator[Example]:
-        """Examples of records, one by one."""
+    def example(self, record: Record) -> Example | Defective:
+        """The example of a record, or its defect."""
         if self.parser is None:
             raise TypeError(f"{self.name} has no examples, but a pool")
-        for record in records:
-            yield self.parser(record, self)
+        return Defective(record.defect) if record.defect else self.parser(record, self)
 
-    def read(self, path: Path) -> Iterator[Example]:
-        """Examples of a file, one by one."""
+    def records(self, path: Path) -> Iterator[Record]:
+        """Records of a file, one by one."""
         if self.reader is None:
             raise TypeError(f"{self.name} has no examples, but a pool")
-        return self.examples(self.reader(path))
+        return self.reader(path)
+
+    def read(self, path: Path) -> Iterator[Example | Defective]:
+        """Examples of a file, one by one."""
+        return map(self.example, self.records(path))

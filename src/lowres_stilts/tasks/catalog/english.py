@@ -6,10 +6,19 @@ from lowres_stilts.data.conll import read_any_conll
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.squad import read_squad
-from lowres_stilts.data.tables import read_csv, read_table, tsv
+from lowres_stilts.data.tables import read_csv, read_cut_table, read_table, tsv
 from lowres_stilts.tasks.catalog import labels
 from lowres_stilts.tasks.catalog.languages import ENGLISH
-from lowres_stilts.tasks.catalog.layouts import NLI_FIELDS, PARQUET, SQUAD_FILES, XNLI_TRAINING, glue, read_nli
+from lowres_stilts.tasks.catalog.layouts import (
+    BLANK_TOKENS,
+    NLI_FIELDS,
+    PARQUET,
+    SQUAD_FILES,
+    UNDECIDED,
+    XNLI_TRAINING,
+    glue,
+    read_nli,
+)
 from lowres_stilts.tasks.choices import parse_cosmosqa, parse_csqa, parse_hellaswag, parse_siqa
 from lowres_stilts.tasks.classification import parse_nli, parse_text
 from lowres_stilts.tasks.masked import parse_plain_text, read_text_lines
@@ -33,6 +42,7 @@ MNLI = Task(
     fields=NLI_FIELDS,
     labels=labels.NLI,
     label_names=labels.NLI_NAMES,
+    tolerates=UNDECIDED,
     licence="OANC and others",
     citation="Williams et al. 2018, arXiv:1704.05426",
 )
@@ -49,6 +59,7 @@ SNLI = Task(
     fields=NLI_FIELDS,
     labels=labels.NLI,
     label_names=labels.NLI_NAMES,
+    tolerates=UNDECIDED,
     licence="CC-BY-SA-4.0",
     citation="Bowman et al. 2015, arXiv:1508.05326",
 )
@@ -116,7 +127,7 @@ ENGLISH_TASKS = (
         summary="Quora question pairs: whether they ask the same",
         languages=ENGLISH,
         metric="accuracy",
-        reader=read_table,
+        reader=read_cut_table,
         parser=parse_text,
         files=MappingProxyType(
             {"train": "english/paraphrase/qqp/train.tsv", "dev": "english/paraphrase/qqp/dev.tsv"}
@@ -127,6 +138,7 @@ ENGLISH_TASKS = (
         labels=labels.NO_YES,
         label_names={"not_duplicate": "0", "duplicate": "1"},
         public_labels=False,
+        tolerates=frozenset({"blank text", "row cut in two"}),
         licence="Quora's terms",
         citation="Iyer et al. 2017; GLUE, arXiv:1804.07461",
     ),
@@ -224,6 +236,7 @@ ENGLISH_TASKS = (
         fields=("tokens",),
         labels=labels.UPOS,
         label_names={"_": "X"},
+        tolerates=BLANK_TOKENS,
         licence="per treebank, mostly CC-BY-SA-4.0",
         citation="Nivre et al. 2018",
     ),

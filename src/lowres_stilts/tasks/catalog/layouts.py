@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from lowres_stilts.data.examples import Defect
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.tasks.task import Split
@@ -14,6 +15,9 @@ XNLI_TRAINING: Mapping[Split, str] = MappingProxyType({"train": "xnli/train-en.t
 NLI_FIELDS = ("premise", "hypothesis")
 read_nli = tsv(*NLI_FIELDS, "label")
 XTREME_ON_HUB = "google/xtreme"
+BLANK_TEXTS: frozenset[Defect] = frozenset({"blank text"})
+BLANK_TOKENS: frozenset[Defect] = frozenset({"blank token"})
+UNDECIDED: frozenset[Defect] = frozenset({"undecided label"})
 PARQUET = "refs/convert/parquet"
 """The Hub's own conversion of data sets that have a loading script."""
 

@@ -8,7 +8,14 @@ from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
 from lowres_stilts.tasks.catalog import labels, languages
 from lowres_stilts.tasks.catalog.english import MNLI
-from lowres_stilts.tasks.catalog.layouts import NLI_FIELDS, PARQUET, XNLI_TRAINING, read_nli
+from lowres_stilts.tasks.catalog.layouts import (
+    BLANK_TEXTS,
+    BLANK_TOKENS,
+    NLI_FIELDS,
+    PARQUET,
+    XNLI_TRAINING,
+    read_nli,
+)
 from lowres_stilts.tasks.catalog.xtreme import PANX, UDPOS
 from lowres_stilts.tasks.choices import parse_belebele
 from lowres_stilts.tasks.classification import parse_text
@@ -56,6 +63,7 @@ LOW_RESOURCE = (
         trained_on=PANX,
         fields=("tokens",),
         labels=labels.NER_WITH_DATES,
+        tolerates=BLANK_TOKENS,
         licence="AFL-3.0",
         citation="Adelani et al. 2022, arXiv:2210.12391",
     ),
@@ -75,6 +83,7 @@ LOW_RESOURCE = (
         fields=("tokens",),
         labels=labels.UPOS,
         label_names={"_": "X"},
+        tolerates=BLANK_TOKENS,
         licence="AFL-3.0",
         citation="Dione et al. 2023, arXiv:2305.13989",
     ),
@@ -92,6 +101,7 @@ LOW_RESOURCE = (
         fields=NLI_FIELDS,
         labels=labels.NLI,
         label_names=labels.NLI_NAMES,
+        tolerates=BLANK_TEXTS,
         licence="CC-BY-NC-SA-4.0",
         citation="Ebrahimi et al. 2022, arXiv:2104.08726",
     ),

@@ -8,7 +8,16 @@ from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.tasks.catalog import labels, languages
 from lowres_stilts.tasks.catalog.english import SQUAD
-from lowres_stilts.tasks.catalog.layouts import NLI_FIELDS, PARQUET, SQUAD_FILES, XTREME_ON_HUB, files, read_nli
+from lowres_stilts.tasks.catalog.layouts import (
+    BLANK_TEXTS,
+    BLANK_TOKENS,
+    NLI_FIELDS,
+    PARQUET,
+    SQUAD_FILES,
+    XTREME_ON_HUB,
+    files,
+    read_nli,
+)
 from lowres_stilts.tasks.classification import parse_text
 from lowres_stilts.tasks.qa import parse_squad
 from lowres_stilts.tasks.retrieval import read_mining, read_parallel
@@ -27,11 +36,17 @@ PANX = Task(
     reader=without_language_prefix(read_tagged, languages.PANX),
     parser=parse_tagged,
     files=files("panx"),
-    hub=HubDataset(XTREME_ON_HUB, "PAN-X.{lang}", fields={"tags": "ner_tags"}),
+    hub=HubDataset(
+        XTREME_ON_HUB,
+        "PAN-X.{lang}",
+        lacks=frozenset({*languages.PANX} - {*languages.XTREME}),
+        fields={"tags": "ner_tags"},
+    ),
     fields=("tokens",),
     labels=labels.NER,
     public_labels=False,
     answers_at="https://github.com/afshinrahimi/mmner",
+    tolerates=BLANK_TOKENS,
     licence="text: CC-BY-SA",
     citation="Pan et al. 2017; splits: Rahimi et al. 2019, arXiv:1902.00193",
 )
@@ -45,12 +60,17 @@ UDPOS = Task(
     parser=parse_tagged,
     files=files("udpos"),
     hub=HubDataset(
-        XTREME_ON_HUB, "udpos.{lang}", languages=languages.UD_TREEBANK_NAMES, fields={"tags": "pos_tags"}
+        XTREME_ON_HUB,
+        "udpos.{lang}",
+        languages=languages.UD_TREEBANK_NAMES,
+        lacks=frozenset({*languages.UDPOS} - {*languages.UD_TREEBANK_NAMES}),
+        fields={"tags": "pos_tags"},
     ),
     fields=("tokens",),
     labels=labels.UPOS,
     label_names={"_": "X"},
     answers_at="https://universaldependencies.org",
+    tolerates=BLANK_TOKENS,
     licence="per treebank, mostly CC-BY-SA-4.0 or CC-BY-NC-SA",
     citation="Nivre et al. 2018; XTREME, arXiv:2003.11080",
 )
@@ -72,6 +92,7 @@ XTREME = (
         labels=labels.NLI,
         label_names=labels.NLI_NAMES,
         answers_at="https://github.com/facebookresearch/XNLI",
+        tolerates=BLANK_TEXTS,
         licence="CC-BY-NC-4.0",
         citation="Conneau et al. 2018, arXiv:1809.05053",
     ),
@@ -91,6 +112,7 @@ XTREME = (
         fields=SENTENCES,
         labels=labels.NO_YES,
         answers_at="https://github.com/google-research-datasets/paws/tree/master/pawsx",
+        tolerates=BLANK_TEXTS,
         licence="free for any purpose, acknowledgement of Google LLC asked",
         citation="Yang et al. 2019, arXiv:1908.11828",
     ),
@@ -192,6 +214,7 @@ XTREME = (
             "tatoeba.{lang}",
             splits={"test": "validation"},
             languages=languages.TATOEBA_NAMES,
+            lacks=frozenset({*languages.TATOEBA} - {*languages.TATOEBA_NAMES}),
             fields={"source": "source_sentence", "english": "target_sentence"},
         ),
         fields=("source", "english"),

@@ -1,17 +1,40 @@
 """What XTREME-R adds (Ruder et al. 2021, arXiv:2104.07412), and XStoryCloze."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
 from lowres_stilts.tasks.catalog import languages
-from lowres_stilts.tasks.catalog.layouts import files
+from lowres_stilts.tasks.catalog.layouts import PARQUET, files
 from lowres_stilts.tasks.choices import parse_copa, parse_storycloze, without_placeholder_labels
 from lowres_stilts.tasks.retrieval import read_lareqa, read_mewslix
-from lowres_stilts.tasks.task import Task
+from lowres_stilts.tasks.task import Split, Task
 
+XCOPA_FIELDS = ("premise", "choice1", "choice2")
+XCOPA_FILES = files("xcopa", "jsonl", dev="val")
+XCOPA_FILES_OF_SCRIPT: Mapping[Split, str] = MappingProxyType(
+    {"train": "xcopa/train.{lang}.jsonl", "dev": "xcopa/val.{lang}.jsonl", "test": "xcopa/test.{lang}.jsonl"}
+)
+COPA = Task(
+    name="copa",
+    family="multiple_choice",
+    summary="causal commonsense in English, 2 choices: what XCOPA translates",
+    languages=languages.ENGLISH,
+    metric="accuracy",
+    reader=without_placeholder_labels(read_jsonl),
+    parser=parse_copa,
+    files=XCOPA_FILES,
+    also=XCOPA_FILES_OF_SCRIPT,
+    hub=HubDataset("aps/super_glue", "copa", splits={"train": "train", "dev": "validation"}, revision=PARQUET),
+    fields=XCOPA_FIELDS,
+    public_labels=False,
+    licence="BSD-2-Clause",
+    citation="Roemmele et al. 2011; SuperGLUE, arXiv:1905.00537",
+)
 XTREME_R = (
+    COPA,
     Task(
         name="xcopa",
         family="multiple_choice",
@@ -20,17 +43,14 @@ XTREME_R = (
         metric="accuracy",
         reader=without_placeholder_labels(read_jsonl),
         parser=parse_copa,
-        files=files("xcopa", "jsonl", dev="val"),
-        also=MappingProxyType(
-            {
-                "train": "xcopa/train.{lang}.jsonl",
-                "dev": "xcopa/val.{lang}.jsonl",
-                "test": "xcopa/test.{lang}.jsonl",
-            }
-        ),
+        files=XCOPA_FILES,
+        also=XCOPA_FILES_OF_SCRIPT,
         answers_at="https://github.com/cambridgeltl/xcopa",
-        hub=HubDataset("cambridgeltl/xcopa", splits={"dev": "validation", "test": "test"}),
-        fields=("premise", "choice1", "choice2"),
+        hub=HubDataset(
+            "cambridgeltl/xcopa", splits={"dev": "validation", "test": "test"}, lacks=frozenset(languages.ENGLISH)
+        ),
+        trained_on=COPA,
+        fields=XCOPA_FIELDS,
         licence="CC-BY-4.0",
         citation="Ponti et al. 2020, arXiv:2005.00333",
     ),
