@@ -151,10 +151,8 @@ def test_what_known_defects_leave_out_is_in_the_results_and_said(start, tmp_path
     start("none")
     for split in ("train", "dev"):
         (data / f"snli-{split}.tsv").write_text("a\tb\tneutral\nc\td\t-\nsea\tsun\tentailment\n" * 3)
-    results = start(
-        intermediate__tasks=["snli"],
-        data__files__snli={split: f"snli-{split}.tsv" for split in ("train", "dev")},
-    )
+    files = {split: f"snli-{split}.tsv" for split in ("train", "dev")}
+    results = start(overrides=["intermediate.tasks=[snli]", f"data.files.snli={json.dumps(files)}"])
     assert results["left_out"] == {"snli": {split: {"en": {"undecided label": 3}} for split in ("dev", "train")}}
     assert "left out: 3 of snli train in en: undecided label" in capsys.readouterr().err
     assert "left_out" not in json.loads((tmp_path / "none" / "results.json").read_text())
