@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowres_stilts.data.conll import place_of_token, read_any_conll, read_conll, without_language_prefix
+from lowres_stilts.data.conll import place_of_token, read_conll, without_language_prefix
 from lowres_stilts.data.readers import Record
 from lowres_stilts.errors import DataError
+from lowres_stilts.tasks.tagging import read_tagged
 
 CELL = st.text(st.characters(exclude_characters="\t\r\n\ufeff", exclude_categories=["Cs"]), max_size=12)
 WORD = CELL.filter(str.strip)
@@ -42,7 +43,7 @@ def test_a_token_stands_on_its_own_line_or_with_its_sentence(write, tmp_path):
 def test_a_token_without_the_prefix_that_the_others_have_names_its_line(name, content, line, write):
     path = write(content, name)
     with pytest.raises(DataError) as caught:
-        list(without_language_prefix(read_any_conll, ("en", "sw"))(path))
+        list(without_language_prefix(read_tagged, ("en", "sw"))(path))
     assert str(caught.value) == f"{path}:{line}: expected a token with its language, such as en:word"
 
 
@@ -83,6 +84,8 @@ def test_conll_reads_the_same_whatever_wrote_it(write):
     gap=st.sampled_from(["\n", "\n\n", " \n"]),
 )
 def test_conll_that_is_written_is_read_back(rows_of, tagged, gap, folder):
+    if not tagged:  # a token alone has no spaces
+        rows_of = [[("".join(word.split()), tag) for word, tag in rows] for rows in rows_of]
     path = folder / "back.conll"
     line = "{}\t{}\n" if tagged else "{}\n"
     path.write_bytes(gap.join("".join(line.format(*row) for row in rows) for rows in rows_of).encode())
@@ -91,3 +94,49 @@ def test_conll_that_is_written_is_read_back(rows_of, tagged, gap, folder):
         for rows in rows_of
     ]
     assert sentences(read_conll(path)) == expected
+
+
+NER = [{"tokens": ["Juma", "alifika"], "tags": ["B-PER", "O"]}, {"tokens": ["Leo"], "tags": ["O"]}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Juma\tB-PER\nalifika\tO\n\nLeo\tO\n\n\n",
+        "Juma B-PER\nalifika O\n\nLeo O\n",
+        "Juma  B-PER\nalifika  O\n\nLeo  O",
+        "-DOCSTART- -X- -X- O\n\nJuma NNP B-NP B-PER\nalifika VB O O\n\nLeo RB O O\n",
+        "# text = Juma alifika\n1\tJuma\tB-PER\t-\tx\n2\talifika\tO\t-\tx\n\n# text = Leo\n1\tLeo\tO\t-\tx\n",
+    ],
+    ids=["tabs", "spaces", "two spaces", "CoNLL-2003", "Universal NER"],
+)
+def test_layouts_of_named_entities_read_the_same(content, write):
+    assert sentences(read_tagged(write(content, "x.txt"))) == NER
+
+
+def test_conllu_gives_words_and_upos(write):
+    row = "\t_\t{}\t_\t_\t0\troot\t_\t_\n"
+    rows = ["1-2\tdel" + row.format("_"), "1\tde" + row.format("ADP"), "2\tel" + row.format("DET")]
+    path = write("# sent_id = 1\n" + "".join(rows) + "2.1\tx" + row.format("X"), "x.conllu")
+    assert sentences(read_tagged(path)) == [{"tokens": ["de", "el"], "tags": ["ADP", "DET"]}]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "wanted"),
+    [
+        ("Juma,B-PER\nalifika,O\n", 1, "a token, a tab and a tag"),
+        ("Juma\nali fika\n", 2, "a token alone"),
+        ("a b c d\na b c\n", 2, "4 columns with a space between"),
+        ("a b c\n", 1, "a token, a space and a tag"),
+    ],
+)
+def test_what_is_no_file_of_tokens_is_never_taken_for_one(content, line, wanted, write):
+    path = write(content)
+    with pytest.raises(DataError) as caught:
+        list(read_tagged(path))
+    assert str(caught.value).startswith(f"{path}:{line}: expected {wanted}, found ")
+
+
+def test_a_token_may_have_a_comma_or_a_hash(write):
+    assert sentences(read_tagged(write("1,000\nkm\n"))) == [{"tokens": ["1,000", "km"], "tags": None}]
+    assert sentences(read_tagged(write("#\tSYM\n"))) == [{"tokens": ["#"], "tags": ["SYM"]}]

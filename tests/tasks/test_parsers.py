@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowres_stilts.data.conll import (
-    read_any_conll,
-    read_conll,
-    without_language_prefix,
-)
+from lowres_stilts.data.conll import read_conll, without_language_prefix
 from lowres_stilts.data.examples import ChoiceExample, Pool, Query, Question, TaggedSentence, TextExample
 from lowres_stilts.data.readers import Record, read_jsonl, read_tsv
 from lowres_stilts.data.squad import read_squad
@@ -62,7 +58,7 @@ READERS = {
     "read_csv": (read_csv, "x.csv", Record),
     "read_jsonl": (read_jsonl, "x.jsonl", Record),
     "read_conll": (read_conll, "x.conll", Record),
-    "read_any_conll": (read_any_conll, "x.conll", Record),
+    "read_tagged": (read_tagged, "x.conll", Record),
     "prefixed conll": (without_language_prefix(read_conll, ("x", "a")), "x.conll", Record),
     "text lines": (task("mlm", read_text_lines, parse_plain_text).read, "x.txt", TextExample),
     "texts jsonl": (task("mlm", read_text_lines, parse_plain_text).read, "x.jsonl", TextExample),
@@ -190,10 +186,10 @@ def test_parallel_files_of_unequal_length_or_with_gaps_are_refused(tmp_path, wri
     english = write("a\n", "x-en.en")
     with pytest.raises(DataError, match=r"x-en\.sw: has 2 lines, but x-en\.en has 1"):
         PARALLEL(source)
-    write("a\n\n", "x-en.en")
+    write("\na\n", "x-en.en")
     with pytest.raises(DataError) as caught:
         PARALLEL(source)
-    assert str(caught.value).startswith(f"{english}:2: ")
+    assert str(caught.value).startswith(f"{english}:1: ")
     english.unlink()
     with pytest.raises(DataError, match=r"x-en\.en: no such file"):
         PARALLEL(source)

@@ -70,6 +70,18 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def content_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines of a file; empty ones at its end are left out."""
+    empty: list[tuple[int, str]] = []
+    for number, line in read_lines(path):
+        if line:
+            yield from empty
+            empty = []
+            yield number, line
+        else:
+            empty.append((number, line))
+
+
 def read_tsv(path: Path, columns: Sequence[str], label: str | None = None) -> Iterator[Record]:
     """Records of a tab-separated file without quoting; a first line that names the columns is skipped.
 
@@ -82,7 +94,7 @@ def read_tsv(path: Path, columns: Sequence[str], label: str | None = None) -> It
         DataError: a line has another number of columns.
     """
     allowed = {len(columns)} if label is None else {len(columns), len(columns) - 1}
-    for number, line in read_lines(path):
+    for number, line in content_lines(path):
         cells = line.split("\t")
         if number == 1 and cells in (list(columns), list(columns[: min(allowed)])):
             allowed = {len(cells)}

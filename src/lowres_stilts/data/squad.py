@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lowres_stilts.data.formats import JSON_LINES
 from lowres_stilts.data.readers import Record, read_jsonl, read_lines, shown
 from lowres_stilts.errors import DataError
 
@@ -18,7 +19,7 @@ def read_squad(path: Path) -> Iterator[Record]:
     Raises:
         DataError: the file is no JSON of this shape.
     """
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() in JSON_LINES:
         yield from read_jsonl(path)
         return
     for paragraph in read_squad_paragraphs(path):

@@ -4,7 +4,8 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lowres_stilts.data.readers import Record, read_jsonl, read_lines, read_tsv
+from lowres_stilts.data.formats import is_json, read_json, refuse_other_format
+from lowres_stilts.data.readers import Record, content_lines, read_tsv
 from lowres_stilts.errors import DataError
 
 FileReader = Callable[[Path], Iterator[Record]]
@@ -22,9 +23,13 @@ def tsv(*columns: str, label: str | None = "label") -> FileReader:
     required = {column for column in columns if column != label}
 
     def read(path: Path) -> Iterator[Record]:
-        if path.suffix == ".jsonl":
-            return read_jsonl(path)
-        _, first = next(read_lines(path), (1, ""))
+        if is_json(path):
+            return read_json(path)
+        number, first = next(content_lines(path), (1, ""))
+        if path.suffix.lower() == ".csv":
+            raise DataError(f"{path}: expected tab-separated columns or JSON lines, found a file named .csv")
+        if "\t" not in first:
+            refuse_other_format(path, columns, number, first)
         headed = required <= set(first.split("\t"))
         return read_table(path) if headed else read_tsv(path, columns, label)
 
@@ -39,11 +44,11 @@ def read_table(path: Path) -> Iterator[Record]:
     Raises:
         DataError: a line has another number of columns, or the header names a column twice.
     """
-    if path.suffix in {".jsonl", ".json"}:
-        yield from read_jsonl(path)
+    if is_json(path):
+        yield from read_json(path)
         return
     header: list[str] = []
-    for number, line in read_lines(path):
+    for number, line in content_lines(path):
         cells = line.split("\t")
         if not header:
             header = _header(path, cells)
@@ -61,7 +66,7 @@ def read_cut_table(path: Path) -> Iterator[Record]:
     """
     header: list[str] = []
     columns = 0  # of the row that is being put together
-    for number, line in read_lines(path):
+    for number, line in content_lines(path):
         cells = line.split("\t")
         if not header:
             header = _header(path, cells)
@@ -85,7 +90,7 @@ def read_csv(path: Path) -> Iterator[Record]:
     Raises:
         DataError: a line has another number of columns, a quote is out of place or never closed.
     """
-    rows = csv.reader((f"{line}\n" for _, line in read_lines(path)), strict=True)
+    rows = csv.reader((f"{line}\n" for _, line in content_lines(path)), strict=True)
     header: list[str] = []
     try:
         for cells in rows:

@@ -30,6 +30,16 @@ class DataSettings(Settings):
         return self
 
 
+FIELDS = {
+    "classification": ("text", "text_pair", "label"),
+    "tagging": ("text", "tokens", "tags", "label"),
+    "multiple_choice": ("prompt", "choices", "label"),
+    "qa": ("id", "question", "context", "answers"),
+    "retrieval": ("source", "english"),
+}
+"""What the files of each family have."""
+
+
 class CustomTask(Settings):
     """A task of the user's own, with its files under `data.files`."""
 
@@ -39,6 +49,16 @@ class CustomTask(Settings):
     """Languages of its test split."""
     labels: list[str] = []
     """The labels of a classification or the tags of a tagging task."""
+    label_names: dict[str, str] = {}
+    """Other spellings of labels in the files, each with the label that it means."""
+    columns: dict[str, str] = {}
+    """The files' own names of fields, by ours: `{text: review, label: sentiment}`."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Between the columns of a table; by default a comma, semicolon or tab in `.csv` files, a tab in others."""
+    header: bool | None = None
+    """Whether a table's first line names its columns; by default where it names all that are needed."""
+    quoting: Literal["auto", "none", "minimal"] = "auto"
+    """Whether cells may stand in quotes; `auto`: in CSV, and in TSV where every quote is part of such a cell."""
     pair: bool = False
     """Whether a classification has two texts, `text` and `text_pair`."""
     max_length: Positive = 128
@@ -48,4 +68,15 @@ class CustomTask(Settings):
     def _needs_labels(self) -> Self:
         if self.family in {"classification", "tagging"} and len(set(self.labels)) < 2:
             raise ValueError(f"a {self.family} task needs at least two labels")
+        if strange := [label for label in self.label_names.values() if label not in self.labels]:
+            raise ValueError(f"label_names: {strange[0]!r} is not one of the labels {', '.join(self.labels)}")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_columns(self) -> Self:
+        known = FIELDS[self.family] if self.family != "classification" or self.pair else ("text", "label")
+        if strange := [name for name in self.columns if name not in known]:
+            raise ValueError(
+                f"columns: {strange[0]!r} is no field of this task; its fields are {', '.join(known)}"
+            )
         return self

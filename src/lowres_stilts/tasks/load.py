@@ -2,21 +2,23 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from lowres_stilts.data.readers import read_jsonl
+from lowres_stilts.data.formats import read_json
+from lowres_stilts.data.own_tables import Layout
 from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.starter import starter_data_dir
-from lowres_stilts.data.tables import tsv
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.choices import parse_plain
 from lowres_stilts.tasks.classification import parse_text
+from lowres_stilts.tasks.own_files import own_json, own_tagged, own_texts
 from lowres_stilts.tasks.qa import parse_squad
 from lowres_stilts.tasks.retrieval import read_parallel
 from lowres_stilts.tasks.source import FolderSource, HubSource, Source
-from lowres_stilts.tasks.tagging import parse_tagged, read_tagged
+from lowres_stilts.tasks.tagging import parse_tagged
 from lowres_stilts.tasks.task import FamilyName, Parser, Reader, Split, Task
 
 METRIC_OF_FAMILY: Mapping[FamilyName, str] = {
@@ -80,11 +82,12 @@ def find_languages(asked: str | Sequence[str], task: Task, source: Source, split
 def custom_task(name: str, settings: CustomTask) -> Task:
     """The record of a task that a recipe describes."""
     fields = ("text", "text_pair") if settings.pair else ("text",)
+    layout = Layout(settings.columns, settings.delimiter, settings.header, settings.quoting)
     layouts: dict[FamilyName, tuple[Reader, Parser]] = {
-        "classification": (tsv(*fields, "label"), parse_text),
-        "multiple_choice": (read_jsonl, parse_plain),
-        "tagging": (read_tagged, parse_tagged),
-        "qa": (read_squad, parse_squad),
+        "classification": (own_texts(fields, layout), parse_text),
+        "multiple_choice": (own_json(read_json, layout), parse_plain),
+        "tagging": (own_tagged(layout), parse_tagged),
+        "qa": (own_json(read_squad, layout), parse_squad),
     }
     reader, parser = layouts.get(settings.family, (None, None))
     return Task(
@@ -95,9 +98,10 @@ def custom_task(name: str, settings: CustomTask) -> Task:
         metric=METRIC_OF_FAMILY[settings.family],
         reader=reader,
         parser=parser,
-        pool=read_parallel if settings.family == "retrieval" else None,
+        pool=partial(read_parallel, layout=layout) if settings.family == "retrieval" else None,
         fields=fields,
         labels=tuple(settings.labels),
+        label_names=settings.label_names,
         max_length=settings.max_length,
     )
 

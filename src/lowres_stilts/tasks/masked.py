@@ -9,7 +9,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import TextExample
-from lowres_stilts.data.readers import Record, read_jsonl, read_lines
+from lowres_stilts.data.formats import is_json, read_json
+from lowres_stilts.data.readers import Record, read_lines
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import split_texts
@@ -17,9 +18,9 @@ from lowres_stilts.text.masking import Masking
 
 
 def read_text_lines(path: Path) -> Iterator[Record]:
-    """One text per line, or JSON lines with `text`; blank lines are skipped."""
-    if path.suffix == ".jsonl":
-        yield from read_jsonl(path)
+    """One text per line, or JSON with `text`; blank lines are skipped."""
+    if is_json(path):
+        yield from read_json(path)
         return
     for number, line in read_lines(path):
         if line.strip():

@@ -6,23 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.data.examples import Passage, Pool, Query
-from lowres_stilts.data.readers import Record, read_jsonl, read_lines, read_tsv, shown
+from lowres_stilts.data.formats import is_json
+from lowres_stilts.data.own_tables import Layout, read_own
+from lowres_stilts.data.readers import Record, content_lines, read_jsonl, read_tsv, shown
 from lowres_stilts.data.squad import read_squad_paragraphs
 from lowres_stilts.data.withheld import is_sorted
 from lowres_stilts.errors import DataError
 from lowres_stilts.tasks.task import Task
 
+ONE_TABLE = Layout()
 
-def read_parallel(path: Path, task: Task, language: str) -> Pool:
+
+def read_parallel(path: Path, task: Task, language: str, layout: Layout = ONE_TABLE) -> Pool:
     """Sentences and their translations from two parallel files, `X.sw` with `X.en` beside it.
 
-    One `.tsv` or `.jsonl` file with `source` and `english` will do too. Ids are line numbers from 0. Where
+    One `.tsv`, `.csv` or JSON file with `source` and `english` will do too. Ids are line numbers from 0. Where
     XTREME's script has sorted the English side of a published set, nothing is known of the answers.
 
     Raises:
         DataError: the files differ in length, or a sentence is empty.
     """
-    pairs = list(_pairs(path))
+    pairs = list(_pairs(path, layout))
     withheld = bool(task.answers_at) and is_sorted([english for _, english in pairs])
     queries = (
         Query(Passage(str(line), source), None if withheld else (str(line),))
@@ -31,14 +35,13 @@ def read_parallel(path: Path, task: Task, language: str) -> Pool:
     return Pool(tuple(queries), tuple(Passage(str(line), english) for line, (_, english) in enumerate(pairs)))
 
 
-def _pairs(path: Path) -> Iterator[tuple[str, str]]:
-    if path.suffix in {".tsv", ".jsonl"}:
-        records = read_jsonl(path) if path.suffix == ".jsonl" else read_tsv(path, ["source", "english"])
-        for record in records:
+def _pairs(path: Path, layout: Layout) -> Iterator[tuple[str, str]]:
+    if is_json(path) or path.suffix.lower() in {".tsv", ".csv"}:
+        for record in read_own(path, ["source", "english"], layout, label=None):
             yield record.text("source"), record.text("english")
         return
     english_path = path.with_suffix(".en")
-    sources, english = list(read_lines(path)), list(read_lines(english_path))
+    sources, english = list(content_lines(path)), list(content_lines(english_path))
     if len(sources) != len(english):
         raise DataError(f"{path}: has {len(sources)} lines, but {english_path.name} has {len(english)}")
     for (line, source), (_, translation) in zip(sources, english, strict=True):

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 
 from lowres_stilts.data.conll import place_of_token, read_conll
 from lowres_stilts.data.examples import Defective, TaggedSentence
-from lowres_stilts.data.readers import Record, is_text, read_jsonl, shown
+from lowres_stilts.data.formats import is_json, read_json
+from lowres_stilts.data.readers import Record, is_text, shown
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.text.encode import encode_words
@@ -20,8 +21,8 @@ BLANK = "_"
 
 
 def read_tagged(path: Path) -> Iterator[Record]:
-    """A CoNLL file, or JSON lines with `tokens` and `tags`."""
-    return read_jsonl(path) if path.suffix == ".jsonl" else read_conll(path)
+    """A CoNLL file, or JSON with `tokens` and `tags`."""
+    return read_json(path) if is_json(path) else read_conll(path)
 
 
 def parse_tagged(record: Record, task: Task) -> TaggedSentence | Defective:

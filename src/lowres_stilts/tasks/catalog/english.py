@@ -2,7 +2,6 @@
 
 from types import MappingProxyType
 
-from lowres_stilts.data.conll import read_any_conll
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.squad import read_squad
@@ -246,7 +245,7 @@ ENGLISH_TASKS = (
         summary="supertags of CCGbank; the labels are those of the training file",
         languages=ENGLISH,
         metric="token_accuracy",
-        reader=read_any_conll,
+        reader=read_tagged,
         parser=parse_tagged,
         files=MappingProxyType({split: f"english/tagging/ccg/{split}.tsv" for split in ("train", "dev", "test")}),
         fields=("tokens",),

@@ -2,7 +2,6 @@
 
 from types import MappingProxyType
 
-from lowres_stilts.data.conll import read_any_conll
 from lowres_stilts.data.hub import HubDataset
 from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
@@ -19,7 +18,7 @@ from lowres_stilts.tasks.catalog.layouts import (
 from lowres_stilts.tasks.catalog.xtreme import PANX, UDPOS
 from lowres_stilts.tasks.choices import parse_belebele
 from lowres_stilts.tasks.classification import parse_text
-from lowres_stilts.tasks.tagging import parse_tagged
+from lowres_stilts.tasks.tagging import parse_tagged, read_tagged
 from lowres_stilts.tasks.task import Task
 
 LOW_RESOURCE = (
@@ -52,7 +51,7 @@ LOW_RESOURCE = (
         summary="named entities in 20 African languages (MasakhaNER 2.0); English training is PAN-X's",
         languages=languages.MASAKHA,
         metric="span_f1",
-        reader=read_any_conll,
+        reader=read_tagged,
         parser=parse_tagged,
         files=MappingProxyType(
             {"train": "panx/train-en.tsv", "dev": "panx/dev-en.tsv", "test": "masakhaner/{lang}/test.txt"}
@@ -73,7 +72,7 @@ LOW_RESOURCE = (
         summary="parts of speech in 20 African languages; English training is UD-POS's",
         languages=languages.MASAKHA,
         metric="span_f1",
-        reader=read_any_conll,
+        reader=read_tagged,
         parser=parse_tagged,
         files=MappingProxyType(
             {"train": "udpos/train-en.tsv", "dev": "udpos/dev-en.tsv", "test": "masakhapos/{lang}/test.txt"}
