@@ -13,6 +13,7 @@ from lowres_stilts.errors import BundleError, UsageError
 from lowres_stilts.runtime import Answer, Bundle, Choice, Label, Tagged
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.manifest import Manifest
+from tests.bundles import copied, summed
 
 ROOT = Path(__file__).parent.parent.parent
 NO_TORCH = """
@@ -202,3 +203,35 @@ def test_padding_is_masked():
     ids, mask = padded([[5, 6, 7], [8]], 1)
     np.testing.assert_array_equal(ids, [[5, 6, 7], [8, 1, 1]])
     np.testing.assert_array_equal(mask, [[1, 1, 1], [1, 0, 0]])
+
+
+def test_entities_stand_at_characters_of_the_given_text(bundle):
+    text = "(sad  rain), sun"
+    (found,) = bundle.predict([text], "first-intermediate-tags")
+    assert found.words == ("(", "sad", "rain", ")", ",", "sun")
+    assert [text[start:end] for start, end in found.offsets] == list(found.words)
+    assert found.grouped(())[0].start == 0
+    assert all(text[entity.start : entity.end] == entity.text for entity in found.grouped(()))
+    (listed,) = bundle.predict([["sad", "rain"]], "first-intermediate-tags")
+    assert (listed.text, listed.offsets) == ("sad rain", ((0, 3), (4, 8)))
+
+
+@pytest.mark.parametrize(
+    ("given", "adapter", "wanted"),
+    [
+        (("a", "b"), "first", "adapter first takes one text, found a pair"),
+        ("a", "second-intermediate", "adapter second-intermediate takes a pair of texts, found one text"),
+    ],
+)
+def test_an_adapter_takes_as_many_texts_as_it_was_trained_on(given, adapter, wanted, bundle):
+    with pytest.raises(UsageError, match=wanted):
+        bundle.predict([given], adapter)
+
+
+def test_a_bundle_that_does_not_say_how_many_texts_takes_either(zoo, tmp_path):
+    folder = copied(zoo.bundle, tmp_path / "bundle")
+    manifest = json.loads((folder / "bundle.json").read_text())
+    assert {part["name"]: part.pop("texts") for part in manifest["adapters"]}["second-intermediate"] == 2
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    older = Bundle.load(summed(folder))
+    assert all(isinstance(found, Label) for found in older.predict(["a", ("a", "b")], "first"))

@@ -5,19 +5,23 @@ from lowres_stilts.runtime import Answer, Tagged
 from lowres_stilts.serving import answers
 
 TEXT = "Ann Lee met Bo in New York"
-WORDS = [(0, 3), (4, 7), (8, 11), (12, 14), (15, 17), (18, 21), (22, 26)]
+OFFSETS = ((0, 3), (4, 7), (8, 11), (12, 14), (15, 17), (18, 21), (22, 26))
 SCORES = (0.5, 0.7, 0.9, 0.6, 0.8, 0.4, 0.6)
 
 
+def tagged(*tags):
+    return Tagged(tuple(TEXT.split()), tags, SCORES, TEXT, OFFSETS)
+
+
 def grouped(*tags, ignored=("O",)):
-    found = answers.entities(TEXT, WORDS, Tagged(tuple(TEXT.split()), tags, SCORES), ignored)
+    found = answers.entities(tagged(*tags), ignored)
     return [(own["entity_group"], own["word"]) for own in found]
 
 
 def test_words_of_an_entity_come_together():
     tags = ("B-PER", "I-PER", "O", "B-PER", "O", "B-LOC", "I-LOC")
     assert grouped(*tags) == [("PER", "Ann Lee"), ("PER", "Bo"), ("LOC", "New York")]
-    first = answers.entities(TEXT, WORDS, Tagged(tuple(TEXT.split()), tags, SCORES), ["O"])[0]
+    first = answers.entities(tagged(*tags), ["O"])[0]
     assert first["score"] == pytest.approx(0.6)
     assert TEXT[first["start"] : first["end"]] == first["word"]
 
@@ -40,8 +44,7 @@ def test_tags_without_prefixes():
 
 
 def test_every_word_by_itself():
-    tagged = Tagged(tuple(TEXT.split()), ("B-PER", "I-PER", "O", "O", "O", "O", "O"), SCORES)
-    found = answers.word_tags(TEXT, WORDS, tagged, ["O"])
+    found = answers.word_tags(tagged("B-PER", "I-PER", "O", "O", "O", "O", "O"), ["O"])
     assert [(own["entity"], own["word"], own["start"]) for own in found] == [
         ("B-PER", "Ann", 0),
         ("I-PER", "Lee", 4),

@@ -66,8 +66,8 @@ def test_labels_of_texts_pairs_and_batches(served, bundle):
     assert [own["score"] for own in one] == sorted((own["score"] for own in one), reverse=True)
     pair = served.post("/predict", {"inputs": ["glad", "sad"], "model": PAIRS}).json()
     assert pair[0]["label"] == bundle.predict([("glad", "sad")], PAIRS)[0].label
-    batch = served.post("/predict", {"inputs": [["glad", "sad"], ["glad"], ["tea", "tea"]], "model": PAIRS}).json()
-    wanted = bundle.predict([("glad", "sad"), "glad", ("tea", "tea")], PAIRS)
+    batch = served.post("/predict", {"inputs": [["glad", "sad"], ["tea", "tea"]], "model": PAIRS}).json()
+    wanted = bundle.predict([("glad", "sad"), ("tea", "tea")], PAIRS)
     assert [own[0]["label"] for own in batch] == [one.label for one in wanted]
     assert batch[0][0]["score"] == pytest.approx(pair[0]["score"], abs=1e-4)
 
@@ -109,7 +109,10 @@ def test_reranking_is_by_cosine(served, bundle):
         ("/embed", {"inputs": "a", "model": "bundle/first/x"}, 404, "no model"),
         ("/embed", {"inputs": ["a"] * 257}, 413, "257 texts"),
         ("/embed", {"inputs": "a" * 50_001}, 413, "50001 characters"),
-        ("/predict", {"inputs": ["a", "b", "c"], "model": CLASSIFY}, 422, "inputs"),
+        ("/predict", {"inputs": [["a", "b"]], "model": CLASSIFY}, 422, "takes one text, found a pair"),
+        ("/predict", {"inputs": "a", "model": PAIRS}, 422, "takes a pair of texts, found one text"),
+        ("/predict", {"inputs": [["a"]], "model": PAIRS}, 422, "takes a pair of texts, found one text"),
+        ("/text-classification", {"inputs": {"text": "a", "text_pair": "b"}, "model": CLASSIFY}, 422, "one text"),
         ("/predict", {"inputs": "a"}, 422, 'several adapters can answer; name one as "adapter": '),
         ("/predict", {"inputs": "a", "model": "bundle"}, 422, "bare encoder: ask POST /embed"),
         ("/predict", {"inputs": "a", "model": TAG}, 422, "an adapter for tagging: ask POST /token-classification"),
@@ -130,3 +133,10 @@ def test_wrong_requests_are_told_why(served, path, body, status, message):
 def test_the_query_can_name_the_adapter(served, bundle):
     found = served.post(f"/predict?adapter={CLASSIFY}", {"inputs": "glad sun"}).json()
     assert found[0]["label"] == bundle.predict(["glad sun"], CLASSIFY)[0].label
+
+
+def test_a_list_of_texts_is_a_batch_for_an_adapter_that_takes_one(served, bundle):
+    texts = ["glad sun", "cry", "sea"]
+    replies = served.post("/predict", {"inputs": texts, "model": CLASSIFY}).json()
+    assert [reply[0]["label"] for reply in replies] == [found.label for found in bundle.predict(texts, CLASSIFY)]
+    assert len(served.post("/predict", {"inputs": texts[:2], "model": CLASSIFY}).json()) == 2

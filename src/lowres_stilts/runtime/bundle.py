@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from lowres_stilts.errors import BundleError, UsageError
 from lowres_stilts.runtime.adapter_folder import read_adapter_folder
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
-from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters
+from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters, require_texts
 from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
 from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
@@ -135,8 +135,8 @@ class Bundle:
         """Answers in the order of the inputs, in the form of their adapters' families.
 
         Args:
-            inputs: classification: a text or a pair of texts; tagging: a sentence or a list of words; question
-                answering: a question and its context; multiple choice: a prompt and a list of choices.
+            inputs: classification: a text or a pair, as the adapter was trained; tagging: a text or a list of words;
+                question answering: a question and its context; multiple choice: a prompt and a list of choices.
             adapter: one for all inputs, or one for each; different ones share their batches.
             tokens_per_batch: most tokens of a batch, padding counted in.
 
@@ -164,6 +164,9 @@ class Bundle:
         families = [FAMILIES[own.part.family] for own in adapters]
         given = [family.check(item) for family, item in zip(families, inputs, strict=True)]
         require_characters(tuple(given))
+        for own, item in zip(adapters, given, strict=True):
+            if own.part.family == "classification":
+                require_texts(own.part, item)
         return [
             Prepared(
                 [Row(ids, own, family.head) for ids in parts.ids], partial(family.decode, own.part, item, parts)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from itertools import accumulate
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from lowres_stilts.runtime.predictions import Answer, Choice, Label, Prediction,
 from lowres_stilts.text.encode import encode_texts, encode_words
 from lowres_stilts.text.spans import best_spans
 from lowres_stilts.text.windows import STRIDE, encode_contexts
+from lowres_stilts.text.words import words_in
 
 Scores = NDArray[np.float32]
 HeadName = Literal["sequence", "token"]
@@ -50,6 +52,18 @@ class Family(Protocol):
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Prediction:
         """The answer, from the scores of each sequence: `[labels]` or `[length, labels]`."""
         ...
+
+
+def require_texts(part: AdapterPart, given: tuple[str, str | None]) -> None:
+    """Whether there are as many texts as the adapter was trained on, where that is known.
+
+    Raises:
+        UsageError: it is a pair for one text, or the reverse.
+    """
+    found = 1 if given[1] is None else 2
+    if part.texts is not None and part.texts != found:
+        wanted = "one text" if part.texts == 1 else "a pair of texts"
+        raise UsageError(f"adapter {part.name} takes {wanted}, found {'one text' if found == 1 else 'a pair'}")
 
 
 class Classification:
@@ -98,23 +112,34 @@ class MultipleChoice:
         return Choice(int(shares.argmax()), tuple(shares.tolist()))
 
 
+class Sentence(NamedTuple):
+    """The words of a text and where they are."""
+
+    words: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    text: str
+
+
 class Tagging:
-    """A sentence, as words or with spaces between them."""
+    """A sentence, as a text or as words."""
 
     head: HeadName = "token"
 
-    def check(self, given: Any) -> tuple[str, ...]:
-        """A list of words, or a text that is split at white space."""
-        words = given.split() if isinstance(given, str) else given
-        if isinstance(words, list | tuple) and words and all(isinstance(word, str) and word for word in words):
-            return tuple(words)
+    def check(self, given: Any) -> Sentence:
+        """A text, whose words are found as everywhere, or a list of words."""
+        if isinstance(given, str) and (places := words_in(given)):
+            return Sentence(tuple(given[start:end] for start, end in places), tuple(places), given)
+        if isinstance(given, list | tuple) and given and all(isinstance(word, str) and word for word in given):
+            ends = list(accumulate(len(word) + 1 for word in given))
+            places = [(end - len(word) - 1, end - 1) for word, end in zip(given, ends, strict=True)]
+            return Sentence(tuple(given), tuple(places), " ".join(given))
         raise UsageError(f"expected a sentence or a list of its words, found {_shown(given)}")
 
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
         """Windows that hold every word once."""
         return [
             Encoded([window.ids for window in windows], places=[window.first_pieces for window in windows])
-            for windows in encode_words(tokenizer, inputs, max_length)
+            for windows in encode_words(tokenizer, [sentence.words for sentence in inputs], max_length)
         ]
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Tagged:
@@ -122,7 +147,8 @@ class Tagging:
         rows = np.concatenate([row[places] for row, places in zip(scores, encoded.places, strict=True)])
         shares = softmax(rows)
         best = shares.argmax(axis=-1)
-        return Tagged(given, tuple(part.labels[tag] for tag in best), tuple(shares.max(axis=-1).tolist()))
+        tags, sure = tuple(part.labels[tag] for tag in best), tuple(shares.max(axis=-1).tolist())
+        return Tagged(given.words, tags, sure, given.text, given.offsets)
 
 
 class QuestionAnswering:

@@ -63,6 +63,8 @@ class AdapterPart(Part):
     task: str
     family: FamilyName
     labels: list[str]
+    texts: Literal[1, 2] | None = None
+    """Of a classification, whether it takes a text or a pair of them; bundles of before do not say."""
     no_answer: bool
     """Whether a question may have no answer."""
     max_length: Annotated[int, Field(gt=0)]

@@ -16,7 +16,6 @@ from lowres_stilts.serving.schemas import (
     TaggingRequest,
     TextPair,
 )
-from lowres_stilts.text.words import words_in
 
 routes = router(*OF_BODIES)
 ENTITIES = documented([{"entity_group": "PER", "score": 0.91, "word": "Angela Merkel", "start": 0, "end": 13}])
@@ -39,18 +38,17 @@ async def token_classification(body: TaggingRequest, request: Request) -> Respon
     parameters = body.parameters
     ignored = ["O"] if parameters is None or parameters.ignore_labels is None else parameters.ignore_labels
     is_bare = parameters is not None and parameters.aggregation_strategy == "none"
-    words = [words_in(text) for text in texts]
-    inputs = [[text[a:b] for a, b in places] for text, places in zip(texts, words, strict=True) if places]
+    inputs = [text for text in texts if text.strip()]
     _, found = await service_of(request).answer(
         note_of(request), named(request, body.names), "tagging", inputs, texts
     )
     tagged = iter([item.decode(scores) for item, scores in found])
     replies: list[list[dict[str, Any]]] = []
-    for text, places in zip(texts, words, strict=True):
+    for text in texts:
         # White space alone has no words, and so no tags.
-        own = next(tagged) if places else Tagged((), (), ())
+        own = next(tagged) if text.strip() else Tagged((), (), ())
         assert isinstance(own, Tagged)  # noqa: S101 the adapter is of this family
-        replies.append((answers.word_tags if is_bare else answers.entities)(text, places, own, ignored))
+        replies.append((answers.word_tags if is_bare else answers.entities)(own, ignored))
     return json(replies[0] if isinstance(body.inputs, str) else replies)
 
 

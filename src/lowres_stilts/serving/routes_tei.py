@@ -47,14 +47,15 @@ async def root(body: EmbedRequest, request: Request) -> Response:
 )
 async def predict(body: PredictRequest, request: Request) -> Response:
     """The labels of a text or a pair of texts, most likely first; a list of them for a batch."""
-    given = body.inputs
-    is_batch = isinstance(given, list) and isinstance(given[0], list)
+    given, service, name = body.inputs, service_of(request), named(request, body.names)
+    # A list of texts is a pair for an adapter that takes pairs, and a batch for one that takes a text.
+    is_batch = isinstance(given, list) and (isinstance(given[0], list) or await service.texts_of(name) == 1)
     batch: list[Any] = given if is_batch else [given]  # type: ignore[assignment]
     inputs = [item if isinstance(item, str) else item[0] if len(item) == 1 else tuple(item) for item in batch]
     texts = [text for item in batch for text in ([item] if isinstance(item, str) else item)]
-    target, found = await service_of(request).answer(
+    target, found = await service.answer(
         note_of(request),
-        named(request, body.names),
+        name,
         "classification",
         inputs,
         texts,

@@ -64,7 +64,7 @@ class EmbedRequest(Asked):
 
 
 class PredictRequest(Asked):
-    """A text, a pair of texts, or a batch of them."""
+    """A text, a pair of texts, or a batch: of lists, or of texts where the adapter takes one text."""
 
     model_config = shown(
         {"inputs": "The cat sat on the mat."},
@@ -74,7 +74,7 @@ class PredictRequest(Asked):
 
     inputs: (
         Text
-        | Annotated[list[Text], Field(min_length=1, max_length=2)]
+        | Annotated[list[Text], Field(min_length=1)]
         | Annotated[list[Annotated[list[Text], Field(min_length=1, max_length=2)]], Field(min_length=1)]
     )
     raw_scores: Flag = False

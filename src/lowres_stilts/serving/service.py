@@ -115,6 +115,15 @@ class Service:
         found = await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
         return target, np.stack(found)
 
+    async def texts_of(self, name: str | None) -> int | None:
+        """How many texts a classification adapter takes, where its bundle says so.
+
+        Raises:
+            Refusal: there is no such adapter.
+        """
+        target = await self.open.catalog.answerer(name, "classification")
+        return target.adapter.part.texts if target.adapter else None
+
     async def answer(
         self,
         note: Note,

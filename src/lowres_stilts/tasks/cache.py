@@ -19,7 +19,7 @@ from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, write_features
 from lowres_stilts.tasks.task import Task
 
-FORMAT = 2
+FORMAT = 3
 """Part of the key: a change of the encoding makes new files."""
 EXAMPLES_AT_ONCE = 1000
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import TooLongError, UsageError
+from lowres_stilts.text.control import PlainText
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def encode_texts(
     _require_room(tokenizer, max_length, is_pair=any(second is not None for _, second in texts))
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length, strategy="longest_first")
-    inputs = [first if second is None else (first, second) for first, second in texts]
+    inputs = [*map(PlainText(tokenizer).pair, texts)]
     return [encoding.ids for encoding in tokenizer.encode_batch(inputs)]
 
 
@@ -54,7 +55,7 @@ def require_whole(
     if not full:
         return
     tokenizer.no_truncation()
-    inputs = [first if second is None else (first, second) for first, second in full]
+    inputs = [*map(PlainText(tokenizer).pair, full)]
     longest = max(len(encoding.ids) for encoding in tokenizer.encode_batch(inputs))
     if longest > max_length:
         raise TooLongError(f"a text of {longest} tokens is longer than {max_length}; shorten it, or let it be cut")
@@ -69,7 +70,7 @@ def split_texts(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> 
     _require_room(tokenizer, max_length, is_pair=False)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
-    encodings = tokenizer.encode_batch(list(texts))
+    encodings = tokenizer.encode_batch([*map(PlainText(tokenizer), texts)])
     return [[part.ids for part in (encoding, *encoding.overflowing)] for encoding in encodings]
 
 
@@ -87,7 +88,8 @@ def encode_words(
     _require_room(tokenizer, max_length, is_pair=False)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    encodings = tokenizer.encode_batch(sentences, is_pretokenized=True, add_special_tokens=False)
+    plain = [*map(PlainText(tokenizer).words, sentences)]
+    encodings = tokenizer.encode_batch(plain, is_pretokenized=True, add_special_tokens=False)
     before, after = _special_tokens(tokenizer)
     unknown = tokenizer.token_to_id("<unk>")
     room = max_length - len(before) - len(after)

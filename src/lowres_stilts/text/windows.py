@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Encoding, Tokenizer
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.text.control import PlainText
 
 LONGEST_QUESTION = 64
 """Most tokens of a question, as in SQuAD's baselines (Devlin et al. 2019)."""
@@ -46,7 +47,8 @@ def encode_contexts(
     overlap = min(stride, (room - longest_question) // 2)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length, stride=overlap, strategy="only_second")
-    inputs = [(question, context) for question, (_, context) in zip(questions, pairs, strict=True)]
+    plain = PlainText(tokenizer)
+    inputs = [(plain(question), plain(context)) for question, (_, context) in zip(questions, pairs, strict=True)]
     encodings = tokenizer.encode_batch(inputs)
     return [[_window(part) for part in (encoding, *encoding.overflowing)] for encoding in encodings]
 
@@ -54,7 +56,7 @@ def encode_contexts(
 def _cut(tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> list[str]:
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    encodings = tokenizer.encode_batch([*map(PlainText(tokenizer), texts)], add_special_tokens=False)
     return [
         text if len(encoding.ids) <= tokens else text[: encoding.offsets[tokens - 1][1]]
         for text, encoding in zip(texts, encodings, strict=True)
