@@ -133,8 +133,9 @@ def _task(package: Package, recipe: Recipe, name: str | None) -> Task:
 
 def _warn_of_languages(package: Package, languages: Sequence[str], warn: Callable[[str], None]) -> None:
     composition = package.manifest.composition
-    adapters = composition.languages if composition is not None else {}
-    if without := [language for language in languages if adapters and language not in adapters]:
+    if composition is None or not composition.languages:
+        return
+    if without := [language for language in languages if composition.code_of(language) is None]:
         warn(f"no language adapter for {', '.join(without)}: the English one answers for them")
 
 

@@ -10,7 +10,7 @@ from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.recipe.evaluation import EvaluateSettings
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.phases import IntermediateSettings, LanguageSettings, MixSettings, TargetSettings
-from lowres_stilts.recipe.settings import Settings
+from lowres_stilts.recipe.settings import Name, Settings
 from lowres_stilts.recipe.values import Overrides, checked, overridden, read_values
 from lowres_stilts.recipe.yaml_lines import Dumper
 
@@ -22,7 +22,7 @@ class Recipe(Settings):
     """Names the run."""
     model: ModelSettings
     data: DataSettings
-    tasks: dict[str, CustomTask] = {}
+    tasks: dict[Name, CustomTask] = {}
     """Tasks of the user's own, beside the registry's."""
     languages: LanguageSettings | None = None
     intermediate: IntermediateSettings | None = None
