@@ -67,7 +67,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """What was run, with all defaults."""
-        return Recipe.model_validate(self.results["recipe"])
+        return Recipe.stored(self.results["recipe"], self.folder)
 
     @property
     def task(self) -> str:

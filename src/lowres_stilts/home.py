@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lowres_stilts.errors import RunError
 
-REMEDY = "set TMPDIR to a folder that can be written"
+REMEDY = "set TMPDIR to a folder with room that can be written"
 
 
 def home() -> Path | None:

@@ -67,14 +67,18 @@ def readable(text: object) -> str:
     return "".join(_escaped(c) if unicodedata.category(c) in UNPRINTABLE else c for c in str(text))
 
 
-def require_utf8(path: Path | str) -> None:
+def require_utf8(path: Path | str, remedy: str = "rename it, or choose another") -> None:
     """Refuses a path that is not UTF-8 on disk: safetensors, tokenizers and onnxruntime cannot open it.
+
+    Args:
+        path: the path.
+        remedy: what to do.
 
     Raises:
         UsageError: it is not.
     """
     if not _is_utf8(str(path)):
-        raise UsageError(f"{readable(path)}: this path is not UTF-8, so weights in it cannot be opened; rename it")
+        raise UsageError(f"{readable(path)}: not UTF-8, and libraries cannot open such paths; {remedy}")
 
 
 def _cleaned(name: str, plain: re.Pattern[str], keep: str) -> str:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.home import REMEDY, home, is_writable, private_folder, temporary_root
-from lowres_stilts.names import readable
+from lowres_stilts.names import readable, require_utf8
 
 
 def cache_dir() -> Path:
@@ -24,14 +24,19 @@ def cache_dir() -> Path:
 
     Raises:
         RunError: there is none that could be written.
+        UsageError: its path is not UTF-8.
     """
     if explicit := os.environ.get("LOWRES_STILTS_CACHE"):
+        require_utf8(explicit, "set LOWRES_STILTS_CACHE to another folder")
         return Path(explicit)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "lowres-stilts"
     own = home()
     usual = None if own is None else _system_caches(sys.platform, own) / "lowres-stilts"
-    return usual if usual is not None and is_writable(usual) else private_folder() / "cache"
+    if usual is None or not is_writable(usual):
+        return private_folder() / "cache"
+    require_utf8(usual, "set LOWRES_STILTS_CACHE to another folder")
+    return usual
 
 
 def _system_caches(platform: str, own: Path) -> Path:
@@ -41,11 +46,12 @@ def _system_caches(platform: str, own: Path) -> Path:
 
 
 def require_new(output: Path) -> None:
-    """Refuses a place that is taken.
+    """Refuses a place that is taken, or where no library could write.
 
     Raises:
-        UsageError: something is there.
+        UsageError: something is there, or the path is not UTF-8.
     """
+    require_utf8(output)
     if output.exists():
         raise UsageError(f"{output} is there already; choose another folder or remove it")
 
@@ -61,7 +67,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def _remedy(path: Path) -> str:
-    with contextlib.suppress(RunError):
+    with contextlib.suppress(RunError, UsageError):
         if path.is_relative_to(cache_dir()):
             return "free some space, or set LOWRES_STILTS_CACHE to a folder that can be written"
     return (
@@ -76,8 +82,10 @@ def scratch_folder() -> Iterator[Path]:
 
     Raises:
         RunError: there is none, or what is done meanwhile fills its disk.
+        UsageError: its path is not UTF-8.
     """
     root = temporary_root()
+    require_utf8(root, "set TMPDIR to another folder")
     try:
         with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as scratch:
             yield Path(scratch)

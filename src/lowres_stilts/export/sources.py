@@ -88,7 +88,7 @@ def _items(package: Package) -> list[Item]:
             f"{package.folder}: a language adapter has no head; export a package that was trained over it, which "
             "has it inside"
         )
-    own_tasks = Recipe.model_validate(manifest.recipe).tasks
+    own_tasks = Recipe.stored(manifest.recipe, package.folder).tasks
     parts = [part for part in manifest.tasks if part.family != "mlm"]
     if foreign := [part.family for part in parts if part.family not in FAMILIES]:
         raise ExportError(f"{package.folder}: bundles cannot answer for tasks of the family {foreign[0]}")

@@ -31,7 +31,7 @@ def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> M
         phase=phase,
         base=_base(results["model"]),
         head=summary["head"],
-        tasks=_tasks(Recipe.model_validate(results["recipe"]), summary),
+        tasks=_tasks(Recipe.stored(results["recipe"], "results.json"), summary),
         data_sha256=summary["data_sha256"],
         scores=results["scores"] if is_target else {},
         baseline=results.get("baseline", {}) if is_target else {},

@@ -55,7 +55,7 @@ def evaluate_package(
         DataError: examples are missing or malformed, or the answers are known in no language.
         PackageError: the base's weights are others.
     """
-    recipe = Recipe.model_validate(package.manifest.recipe)
+    recipe = Recipe.stored(package.manifest.recipe, package.folder)
     chosen = _task(package, recipe, task)
     found = find_languages(languages, chosen, source, split)
     left_out: LeftOut = Counter()

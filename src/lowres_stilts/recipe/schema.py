@@ -1,7 +1,7 @@
 """The recipe as a whole. It stays at the edge: the pipeline unpacks it into plain arguments."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from pydantic import model_validator
@@ -44,6 +44,19 @@ class Recipe(Settings):
         """
         values, places = read_values(Path(path), overrides, "recipe")
         return checked(cls, values, places, str(path))
+
+    @classmethod
+    def stored(cls, values: Any, source: object) -> Self:
+        """The recipe in the results of a run or the manifest of a package, which another version may have written.
+
+        Args:
+            values: what is written there.
+            source: the folder that it is in, for messages.
+
+        Raises:
+            RecipeError: this version cannot read it; the message has the key.
+        """
+        return checked(cls, values, {}, f"the recipe in {source}")
 
     def changed(self, overrides: Overrides) -> Self:
         """The recipe with other values, such as `{"seed": 7}`; keys that were never set follow their defaults.
