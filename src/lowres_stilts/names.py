@@ -12,8 +12,8 @@ FORBIDDEN = ("/", "\\", "..")
 """What no name of a task or language may have: it would point to another folder."""
 UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of control characters, lone surrogates, and separators of lines and paragraphs."""
-LONGEST = 128
-"""Characters; file systems take 255 bytes, and suffixes come behind."""
+LONGEST = 100
+"""Characters; file systems take 255 bytes, and a name may have another and a suffix behind."""
 KEPT = 60
 """Characters of a longer or unusual name that its file's name keeps."""
 FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?<!\.)")

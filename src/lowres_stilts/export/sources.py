@@ -97,10 +97,10 @@ def _items(package: Package) -> list[Item]:
     for part in parts:
         task = find_task(part.name, own_tasks, "tasks")
         task = replace(task, labels=tuple(part.labels), max_length=part.max_length)
-        own = (manifest.name,) if len(parts) == 1 else (manifest.name, part.name)
-        for code in languages or [None]:
-            name = file_name("-".join((*own, code) if code else own))
-            found.append(Item(name, package, part, task, code))
+        name = file_name(manifest.name if len(parts) == 1 else f"{manifest.name}-{part.name}")
+        found += [
+            Item(f"{name}-{code}" if code else name, package, part, task, code) for code in languages or [None]
+        ]
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lowres_stilts.recipe.settings import Name, Positive, Settings
+from lowres_stilts.recipe.settings import Positive, Settings
 
 
 class RetrievalSettings(Settings):
@@ -27,7 +27,7 @@ class RetrievalSettings(Settings):
 class EvaluateSettings(Settings):
     """Zero-shot evaluation in the languages of the target."""
 
-    languages: Literal["all"] | list[Name] = "all"
+    languages: Literal["all"] | list[str] = "all"
     """`all` takes every language of the task that the data folder has."""
     split: Literal["dev", "test"] = "test"
     limit: Positive | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lowres_stilts.recipe.settings import Name, Positive, Settings
+from lowres_stilts.recipe.settings import Positive, Settings
 
 Changes = dict[str, Any]
 """Keys of a recipe and what they become."""
@@ -37,7 +37,7 @@ class Axes(Settings):
     in any case."""
     targets: Values
     """A name is a target task, unless its changes say another."""
-    languages: Literal["all"] | list[Name] = "all"
+    languages: Literal["all"] | list[str] = "all"
     """Those of them that a target and the data folder have are evaluated."""
     sizes: list[Positive] = []
     """Examples of each intermediate task; the recipe's own limit where it is empty."""
