@@ -44,12 +44,12 @@ def file_name(name: str) -> str:
     Plain names stay as they are. What is left of others has a hash behind, so that different names never
     share a file, and none leaves its folder.
     """
-    return _cleaned(name, FILE, "._")
+    return _cleaned(name, FILE)
 
 
 def module_name(name: str) -> str:
     """The same for what is a module's name, too, which has no dot and no plus."""
-    return _cleaned(name, MODULE, "_")
+    return _cleaned(name, MODULE)
 
 
 def slug(name: str, keep: str = "") -> str:
@@ -81,12 +81,13 @@ def require_utf8(path: Path | str, remedy: str = "rename it, or choose another")
         raise UsageError(f"{readable(path)}: not UTF-8, and libraries cannot open such paths; {remedy}")
 
 
-def _cleaned(name: str, plain: re.Pattern[str], keep: str) -> str:
+def _cleaned(name: str, plain: re.Pattern[str]) -> str:
     is_plain = len(name) <= LONGEST and plain.fullmatch(name) and not RESERVED.fullmatch(name)
     if is_plain and not HASHED.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    return f"{slug(name, keep)[:KEPT].rstrip('-.')}-x{digest}".lstrip("-")
+    left = slug(name, "_")[:KEPT].rstrip("-")
+    return f"{left}-x{digest}" if left else f"x{digest}"
 
 
 def _escaped(character: str) -> str:

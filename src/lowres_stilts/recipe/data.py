@@ -63,6 +63,8 @@ class CustomTask(Settings):
     """Whether a classification has two texts, `text` and `text_pair`."""
     max_length: Positive = 128
     """Most tokens of one sequence."""
+    licence: str = ""
+    """Licence of its data, for the cards of packages that are trained on it."""
 
     @model_validator(mode="after")
     def _needs_labels(self) -> Self:
