@@ -45,8 +45,9 @@ def trained_heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]
 
 
 def _task_of(key: str, tasks: Iterable[str]) -> str | None:
-    """The task of a weight: the longest, as `mood.sw.projection.bias` begins like a weight of `mood`."""
-    return max((task for task in tasks if key.startswith(f"{task}.")), key=len, default=None)
+    """The task of a weight, by the longest name that leaves one of a layer, as `mood.sw` begins like `mood`."""
+    fitting = [task for task in tasks if key.startswith(f"{task}.")]
+    return max(fitting, key=lambda task: ("." in key.removeprefix(f"{task}."), len(task)), default=None)
 
 
 def check_outputs(folder: Path, manifest: Manifest, heads: Mapping[str, Mapping[str, Tensor]]) -> None:

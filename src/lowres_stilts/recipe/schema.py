@@ -11,7 +11,7 @@ from lowres_stilts.recipe.evaluation import EvaluateSettings
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.phases import IntermediateSettings, LanguageSettings, MixSettings, TargetSettings
 from lowres_stilts.recipe.settings import Name, Settings
-from lowres_stilts.recipe.values import Overrides, checked, overridden, read_values
+from lowres_stilts.recipe.values import Overrides, checked, one_place, overridden, read_values
 from lowres_stilts.recipe.yaml_lines import Dumper
 
 
@@ -56,7 +56,8 @@ class Recipe(Settings):
         Raises:
             RecipeError: this version cannot read it; the message has the key.
         """
-        return checked(cls, values, {}, f"the recipe in {source}")
+        where = f"the recipe in {source}"
+        return checked(cls, values, one_place(values, where), where)
 
     def changed(self, overrides: Overrides) -> Self:
         """The recipe with other values, such as `{"seed": 7}`; keys that were never set follow their defaults.
