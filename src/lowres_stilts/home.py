@@ -1,5 +1,6 @@
 """Folders of the user that a program expects, and a private one where they are missing or cannot be written."""
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -60,12 +61,14 @@ def settle() -> None:
     """Gives other libraries folders that can be written, before they are imported and look for theirs.
 
     Where there is no home, all of them find a private one; where it cannot be written, those do that keep
-    something there. What the environment names already stays.
-
-    Raises:
-        RunError: there is no private folder either.
+    something there. What the environment names already stays, and so does all where no folder can be written at
+    all: the error comes when one is needed.
     """
-    own = home()
+    with contextlib.suppress(RunError):
+        _settle(home())
+
+
+def _settle(own: Path | None) -> None:
     if own is None:
         os.environ["HOME"] = str(private_folder())
         return
