@@ -1,20 +1,26 @@
+import errno
 import json
 import os
+import pwd
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from lowres_stilts.errors import RunError
+from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.storage import (
     _system_caches,
     cache_dir,
     locked,
     remove_leftovers,
+    require_new,
+    scratch_folder,
     write_file,
     write_folder,
     write_json,
@@ -33,7 +39,7 @@ with locked(Path(sys.argv[1])):
 FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
-from lowres_stilts.errors import RunError
+from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.storage import write_folder, write_text
 path, folder = Path(sys.argv[1]), Path(sys.argv[2])
 write_text(path, "old")
@@ -189,8 +195,8 @@ def test_a_full_disk_is_a_run_error_and_what_was_written_before_is_intact(tmp_pa
         [sys.executable, "-c", FILL_THE_DISK, path, folder], capture_output=True, text=True, check=True
     )
     first, second = done.stdout.splitlines()
-    assert first.startswith(f"cannot write {path}: File too large; what was written before is intact")
-    assert second.startswith(f"cannot write {folder}: File too large; what was written before is intact")
+    assert first.startswith(f"cannot write {path}: File too large; free some space or choose another")
+    assert second.startswith(f"cannot write {folder}: File too large; free some space or choose another")
     assert path.read_text() == "old"
     assert names(tmp_path) == ["text.txt"]
 
@@ -247,17 +253,16 @@ def test_a_lock_is_free_after_an_error(tmp_path):
     [
         ({"LOWRES_STILTS_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, Path("/c")),
         ({"XDG_CACHE_HOME": "/x"}, Path("/x/lowres-stilts")),
-        ({"XDG_CACHE_HOME": ""}, Path("/h/.cache/lowres-stilts")),
-        ({}, Path("/h/.cache/lowres-stilts")),
+        ({"XDG_CACHE_HOME": ""}, Path(".cache/lowres-stilts")),
+        ({}, Path(".cache/lowres-stilts")),
     ],
 )
-def test_cache_dir_follows_the_environment(variables, expected, monkeypatch):
+def test_cache_dir_follows_the_environment(variables, expected, tmp_path, monkeypatch):
     for name in ("LOWRES_STILTS_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"HOME": "/h", **variables}.items():
+    for name, value in {"HOME": str(tmp_path), **variables}.items():
         monkeypatch.setenv(name, value)
-    assert os.environ["HOME"] == "/h"
-    assert cache_dir() == expected
+    assert cache_dir() == tmp_path / expected  # what is absolute stays
 
 
 @pytest.mark.parametrize(
@@ -265,11 +270,85 @@ def test_cache_dir_follows_the_environment(variables, expected, monkeypatch):
     [("linux", "home/.cache"), ("darwin", "home/Library/Caches"), ("win32", "home/AppData/Local")],
 )
 def test_caches_lie_where_the_system_keeps_them(platform, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
-    assert _system_caches(platform) == tmp_path / expected
+    assert _system_caches(platform, tmp_path / "home") == tmp_path / expected
 
 
 def test_windows_may_say_where_caches_lie(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    assert _system_caches("win32") == tmp_path
+    assert _system_caches("win32", tmp_path / "home") == tmp_path
+
+
+@pytest.fixture
+def no_cache(monkeypatch):
+    """No variable says where caches lie."""
+    for name in ("LOWRES_STILTS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("home", ["missing", "unwritable", "none"])
+def test_without_a_home_the_cache_is_private(home, tmp_path, monkeypatch, no_cache):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    if home == "unwritable":
+        (tmp_path / home).mkdir()
+        monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path / home)
+    if home == "none":
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", lambda uid: {}[uid])
+    assert cache_dir() == tmp_path / f"lowres-stilts-{os.getuid()}" / "cache"
+    with locked(cache_dir() / "locks" / "x"):
+        assert stat.S_IMODE(cache_dir().parent.stat().st_mode) == 0o700
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / "file"))
+    message = "cannot write .*file/x: File exists; free some space, or set LOWRES_STILTS_CACHE to a folder that"
+    with pytest.raises(RunError, match=message):
+        write_text(cache_dir() / "x", "text")
+
+
+def test_an_output_that_cannot_be_written_says_what_to_choose(tmp_path, private_cache):
+    (tmp_path / "file").touch()
+    message = "cannot write .*file/x: File exists; free some space or choose another folder with -o; what was"
+    with pytest.raises(RunError, match=message):
+        write_text(tmp_path / "file" / "x", "text")
+
+
+@pytest.mark.parametrize("variable", ["LOWRES_STILTS_CACHE", "HOME"])
+def test_a_cache_whose_path_is_not_utf8_says_what_to_set(variable, tmp_path, monkeypatch, no_cache):
+    folder = tmp_path / os.fsdecode(b"mod\xe8le")
+    folder.mkdir()
+    monkeypatch.setenv(variable, str(folder))
+    with pytest.raises(
+        UsageError, match=r"mod\\xe8le.*: not UTF-8, .*; set LOWRES_STILTS_CACHE to another folder"
+    ):
+        cache_dir()
+
+
+def test_scratch_is_removed_and_its_errors_say_what_to_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch_folder() as scratch:
+        (scratch / "big").write_text("text")
+    assert names(tmp_path) == []
+    message = (
+        f"^cannot write {tmp_path}: No space left on device; free some space there, or set TMPDIR to a folder"
+    )
+    with pytest.raises(RunError, match=message), scratch_folder():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(RunError, match=r"No such file or directory; .*set TMPDIR"), scratch_folder():
+        pytest.fail("there is no such folder")
+    monkeypatch.setattr(tempfile, "tempdir", os.fsdecode(b"/mod\xe8le"))
+    with pytest.raises(UsageError, match=r"^/mod\\xe8le: .*; set TMPDIR to another folder"), scratch_folder():
+        pytest.fail("onnxruntime could not read there")
+
+
+def test_a_new_folder_is_named_in_utf8(tmp_path):
+    require_new(tmp_path / "new")
+    with pytest.raises(UsageError, match="is there already"):
+        require_new(tmp_path)
+    with pytest.raises(UsageError, match=r"mod\\xe8le: not UTF-8"):
+        require_new(tmp_path / os.fsdecode(b"mod\xe8le"))

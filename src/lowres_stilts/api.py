@@ -12,6 +12,7 @@ from lowres_stilts.display import Display
 from lowres_stilts.errors import UsageError
 from lowres_stilts.extras import naming_extras
 from lowres_stilts.libraries import quiet_libraries
+from lowres_stilts.names import file_name
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.training.team import ALONE, Team
 
@@ -66,7 +67,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """What was run, with all defaults."""
-        return Recipe.model_validate(self.results["recipe"])
+        return Recipe.stored(self.results["recipe"], self.folder)
 
     @property
     def task(self) -> str:
@@ -175,7 +176,7 @@ def run(
         LowresStiltsError: the recipe, the data, the model or the folder is at fault; the message says what to do.
     """
     loaded = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
-    place = Path("runs") / loaded.name if folder is None else Path(folder)
+    place = Path("runs") / file_name(loaded.name) if folder is None else Path(folder)
     quiet_libraries()
     with naming_extras():
         from lowres_stilts import pipeline  # noqa: PLC0415

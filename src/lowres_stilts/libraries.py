@@ -1,11 +1,14 @@
-"""Keeps the chatter of libraries off the terminal."""
+"""What must be settled before libraries are imported: their chatter, and where they keep things."""
 
 import logging
 import os
 
+from lowres_stilts.home import settle
+
 
 def quiet_libraries() -> None:
-    """Leaves only errors; must run before the libraries are imported."""
+    """Leaves only errors, and gives them folders to write to; must run before the libraries are imported."""
+    settle()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")

@@ -13,30 +13,45 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lowres_stilts.errors import RunError, UsageError
+from lowres_stilts.home import REMEDY, home, is_writable, private_folder, temporary_root
+from lowres_stilts.names import readable, require_utf8
 
 
 def cache_dir() -> Path:
-    """The user's cache folder: `LOWRES_STILTS_CACHE`, else `lowres-stilts` where the system keeps such things."""
+    """The user's cache folder: `LOWRES_STILTS_CACHE`, else `lowres-stilts` where the system keeps such things.
+
+    Where there is no home, or its caches cannot be written, it is a private folder among the temporary ones.
+
+    Raises:
+        RunError: there is none that could be written.
+        UsageError: its path is not UTF-8.
+    """
     if explicit := os.environ.get("LOWRES_STILTS_CACHE"):
+        require_utf8(explicit, "set LOWRES_STILTS_CACHE to another folder")
         return Path(explicit)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "lowres-stilts"
-    return _system_caches(sys.platform) / "lowres-stilts"
+    own = home()
+    usual = None if own is None else _system_caches(sys.platform, own) / "lowres-stilts"
+    if usual is None or not is_writable(usual):
+        return private_folder() / "cache"
+    require_utf8(usual, "set LOWRES_STILTS_CACHE to another folder")
+    return usual
 
 
-def _system_caches(platform: str) -> Path:
-    home = Path.home()
+def _system_caches(platform: str, own: Path) -> Path:
     if platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    return home / "Library" / "Caches" if platform == "darwin" else home / ".cache"
+        return Path(os.environ.get("LOCALAPPDATA") or own / "AppData" / "Local")
+    return own / "Library" / "Caches" if platform == "darwin" else own / ".cache"
 
 
 def require_new(output: Path) -> None:
-    """Refuses a place that is taken.
+    """Refuses a place that is taken, or where no library could write.
 
     Raises:
-        UsageError: something is there.
+        UsageError: something is there, or the path is not UTF-8.
     """
+    require_utf8(output)
     if output.exists():
         raise UsageError(f"{output} is there already; choose another folder or remove it")
 
@@ -48,10 +63,35 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RunError(
-            f"cannot write {path}: {reason}; what was written before is intact, so free some space "
-            "or choose another folder and go on with --resume"
-        ) from error
+        raise RunError(f"cannot write {readable(path)}: {reason}; {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    with contextlib.suppress(RunError, UsageError):
+        if path.is_relative_to(cache_dir()):
+            return "free some space, or set LOWRES_STILTS_CACHE to a folder that can be written"
+    return (
+        "free some space or choose another folder with -o; what was written before is intact, and a run goes on "
+        "with --resume"
+    )
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder among the temporary ones, which is removed at the end.
+
+    Raises:
+        RunError: there is none, or what is done meanwhile fills its disk.
+        UsageError: its path is not UTF-8.
+    """
+    root = temporary_root()
+    require_utf8(root, "set TMPDIR to another folder")
+    try:
+        with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"cannot write {root}: {reason}; free some space there, or {REMEDY}") from error
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:

@@ -323,8 +323,10 @@ def test_a_mistake_between_sections_stands_at_the_start_of_the_file(write):
 
 
 def test_a_key_with_a_line_break_is_named_in_one_line(write):
-    text = GOOD + 'tasks: {"two\\nlines": {family: tagging}}\n'
-    assert refusal(write(text)).endswith(": tasks.two lines.languages: missing key")
+    text = GOOD + '"two\\nlines": 1\n'
+    assert ":12: two lines: unknown key" in refusal(write(text))
+    text = GOOD + 'tasks: {"two\\nlines": {family: retrieval, languages: [sw]}}\n'
+    assert r": tasks.two lines: two\nlines: a name cannot have control characters" in refusal(write(text))
 
 
 def test_a_study_is_told_its_command(write):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import RecipeError
+from lowres_stilts.names import problem_of
 from lowres_stilts.recipe import Recipe
 from tests.recipe.recipes import GOOD
 
@@ -29,13 +30,13 @@ ODD_WORDS = st.sampled_from(
 )
 # Not those that look like numbers with an exponent: see the test below.
 TEXT = (PRINTABLE | ODD_WORDS).filter(lambda text: text.strip("+-_.0123456789eE") or "e" not in text.lower())
-KEY = TEXT.map(lambda text: " ".join(text.split()))
+NAME = TEXT.map(lambda text: " ".join(text.split())).filter(lambda text: problem_of(text) is None)
 RATE = st.floats(1e-8, 1e3, allow_nan=False)
 TRAIN = st.fixed_dictionaries({"lr": RATE, "weight_decay": RATE, "warmup": st.floats(0, 1)})
 MINE = st.fixed_dictionaries(
-    {"family": st.just("tagging"), "languages": st.lists(TEXT, min_size=1), "labels": st.just(["O", "no"])}
+    {"family": st.just("tagging"), "languages": st.lists(NAME, min_size=1), "labels": st.just(["O", "no"])}
 )
-FILES = st.dictionaries(KEY, st.dictionaries(st.sampled_from(["train", "test"]), TEXT))
+FILES = st.dictionaries(NAME, st.dictionaries(st.sampled_from(["train", "test"]), TEXT))
 VALUES = st.fixed_dictionaries(
     {
         "name": TEXT,
@@ -44,7 +45,7 @@ VALUES = st.fixed_dictionaries(
         "target": st.fixed_dictionaries({"task": TEXT, "transfer": st.just("none")}, optional={"train": TRAIN}),
     },
     optional={
-        "tasks": st.dictionaries(KEY, MINE, max_size=2),
+        "tasks": st.dictionaries(NAME, MINE, max_size=2),
         "evaluate": st.fixed_dictionaries({"languages": st.lists(TEXT) | st.just("all")}),
         "seed": st.integers(),
     },

@@ -1,16 +1,20 @@
 """Adapters at run time, while requests are answered."""
 
 import json
+import os
 import random
 import shutil
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from lowres_stilts.errors import UsageError
 from lowres_stilts.export.onto import export_adapter
 from lowres_stilts.runtime.sums import write_sums
+from lowres_stilts.serving.catalog import bundle_name
 from lowres_stilts.serving.keys import add_key
 from tests.bundles import copied, sentence
 from tests.hub_repo_server import hub_serving
@@ -92,6 +96,36 @@ def test_a_damaged_adapter_is_told_and_taken_once_it_is_sound(zoo, exported, fol
         file.write_bytes(whole)
         until(lambda: len([line for line in running.lines() if line["event"] == "adapter loaded"]) == 2)
         assert first_label(running, "extra") == "glad"
+
+
+def test_folders_may_have_any_name(zoo, exported, folder):
+    with service(zoo.bundle, adapters=str(folder)) as running:
+        variant(exported, folder / os.fsdecode(b"mod\xe8le \n (2)"), "extra")
+        until(lambda: first_label(running, "extra") == "glad")
+        odd = shutil.copytree(exported, folder / "odd")
+        (odd / f"first{SUFFIX}").rename(odd / os.fsdecode(b"mod\xe8le.onnx_adapter"))
+        until(lambda: "cannot be loaded" in running.log.read_text())
+        (told,) = (line for line in running.lines() if line["event"] == "an adapter cannot be loaded")
+        assert told["adapter"] == r"mod\xe8le"
+        assert first_label(running, "first") == "glad"
+
+
+def test_a_bundle_is_asked_for_by_the_name_of_its_folder(zoo, tmp_path, admin):
+    settings, headers = admin
+    odd = copied(zoo.bundle, tmp_path / "Bündel + 2")
+    with service(zoo.bundle, odd, **settings) as running, running.client(headers=headers) as client:
+        assert first_label(running, "Bündel + 2/first") == "glad"
+        address = f"/admin/adapters/{quote('Bündel + 2/first')}"
+        assert client.delete(address).json() == {"unloaded": "Bündel + 2/first"}
+        assert first_label(running, "Bündel + 2/first") == 404
+        assert first_label(running, f"{zoo.bundle.name}/first") == "glad"
+
+
+@pytest.mark.parametrize("name", [b"mod\xe8le", b"two\nlines"])
+def test_a_bundle_that_no_request_could_name_is_refused(name, tmp_path):
+    (tmp_path / os.fsdecode(name)).mkdir()
+    with pytest.raises(UsageError, match="a bundle is named after its folder, in printable UTF-8; rename it"):
+        bundle_name(tmp_path / os.fsdecode(name))
 
 
 def test_an_adapter_of_the_folder_goes_before_one_of_the_bundle(zoo, exported, folder):

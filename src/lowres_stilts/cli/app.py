@@ -20,6 +20,7 @@ from lowres_stilts.cli.study import study_command
 from lowres_stilts.cli.tasks import tasks_command
 from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.extras import naming_extras
+from lowres_stilts.names import require_utf8
 
 NAME = "lowres-stilts"
 FIRST_STEPS = f"""lowres-stilts {__version__}: named entities, inference, questions or retrieval in Swahili, Urdu \
@@ -74,9 +75,19 @@ def _options(
         typer.echo(FIRST_STEPS)
 
 
+def _require_utf8(arguments: list[str]) -> None:
+    """Refuses a path before anything is done for it; what else commands take is no bytes either."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            require_utf8(argument)
+
+
 def main() -> None:
     """Entry point; a user's mistake is one line on standard error and exit code 1 or 2."""
     try:
+        _require_utf8(sys.argv[1:])
         with naming_extras():
             app(prog_name=NAME)
     except LowresStiltsError as error:

@@ -30,6 +30,9 @@ def evaluate_command(
     from lowres_stilts.errors import UsageError
 
     settings = data_settings(source, data)
+    codes = listed(languages)
+    if not codes:
+        raise UsageError("--languages: name some, with commas between, or all")
     if split not in {"test", "dev"}:
         raise UsageError(f"--split: {split!r} is neither test nor dev")
     from lowres_stilts.libraries import quiet_libraries
@@ -45,7 +48,7 @@ def evaluate_command(
         package,
         open_source(settings),
         task=task,
-        languages=languages if languages == "all" else languages.split(","),
+        languages="all" if codes == ["all"] else codes,
         split=split,  # type: ignore[arg-type]
         limit=limit,
         advance=lambda language: typer.echo(f"done: {language}", err=True),
@@ -59,6 +62,11 @@ def evaluate_command(
     from lowres_stilts.evaluation.table import transfer_table
 
     Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(transfer_table(results))
+
+
+def listed(languages: str | None) -> list[str]:
+    """The languages of an option that has commas, and maybe blanks, between them."""
+    return [code.strip() for code in (languages or "").split(",") if code.strip()]
 
 
 def data_settings(source: str, data: Path | None) -> "DataSettings":

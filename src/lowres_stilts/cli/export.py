@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from lowres_stilts.cli.evaluate import data_settings, listed
 from lowres_stilts.cli.help import example
 from lowres_stilts.errors import PackageError, UsageError
 
@@ -88,7 +89,7 @@ def export_command(
         written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
         typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
-    tests = _tests(data, limit or LIMIT, _listed(languages), say) if data else None
+    tests = _tests(data, limit or LIMIT, listed(languages), say) if data else None
     tolerated = TOLERANCE if tolerance is None else tolerance
     if onto:
         if len(places) != 1 or text or vocabulary or quantize or embeddings or (languages and not data):
@@ -160,7 +161,7 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
         if not equals or not language or not path:
             raise UsageError(f"--text: {item!r} is not of the form LANGUAGE=FILE")
         files.setdefault(language, []).append(Path(path))
-    wanted = _listed(languages)
+    wanted = listed(languages)
     if not wanted:
         if files:
             raise UsageError("--text: say with --languages which languages the vocabulary is for")
@@ -172,12 +173,7 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
     return word_counts(wanted, files)
 
 
-def _listed(languages: str | None) -> list[str]:
-    return [code for code in (languages or "").split(",") if code]
-
-
 def _tests(folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]") -> "Tests":
-    from lowres_stilts.cli.evaluate import data_settings
     from lowres_stilts.export.evaluation_data import evaluation_data
     from lowres_stilts.tasks.load import open_source
 

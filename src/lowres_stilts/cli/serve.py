@@ -28,6 +28,9 @@ def serve_command(
     ] = None,
 ) -> None:
     """Serves bundles over HTTP until SIGTERM or Ctrl-C; settings and limits are described in docs/serving.md."""
+    from lowres_stilts.home import settle
+
+    settle()
     from lowres_stilts.serving.server import serve
     from lowres_stilts.serving.settings import read_settings
 

@@ -36,12 +36,13 @@ def study_command(
     and the exit code is 1.
     """
     from lowres_stilts.errors import UsageError
+    from lowres_stilts.names import file_name
     from lowres_stilts.study.load import load_study
 
     loaded, recipes = load_study(study, overrides or [])
     if engine not in {"local", "ray"}:
         raise UsageError(f"--engine: {engine!r} is neither local nor ray")
-    folder = output or Path("studies") / loaded.name
+    folder = output or Path("studies") / file_name(loaded.name)
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()

@@ -8,6 +8,7 @@ from typing import Any
 
 from lowres_stilts.data.examples import Pool, Query
 from lowres_stilts.errors import DataError
+from lowres_stilts.names import file_name
 from lowres_stilts.storage import write_text
 from lowres_stilts.tasks.task import Task
 
@@ -96,7 +97,7 @@ def _format(task: Task) -> _Format:
 
 def prediction_file(task: Task, split: str, language: str) -> str:
     """The name of a file of predictions."""
-    return f"{split}-{language}.{_format(task).suffix}"
+    return f"{split}-{file_name(language)}.{_format(task).suffix}"
 
 
 def write_predictions(path: Path, task: Task, examples: Sequence[Any] | Pool, predictions: Sequence[Any]) -> None:

@@ -64,10 +64,11 @@ def gather(
         ExportError: a package cannot be exported, or the words are too few.
         PackageError: the base has other weights.
     """
+    items = items_of(packages)
     encoder, base = float_base(packages)
     chosen = choose_pieces(encoder.tokenizer, words, size) if words else None
     smaller = trim_encoder(encoder, chosen) if chosen else encoder
-    return Material(smaller, encoder, base, items_of(packages), embedding_part(packages, encoder), chosen)
+    return Material(smaller, encoder, base, items, embedding_part(packages, encoder), chosen)
 
 
 def write_bundle(

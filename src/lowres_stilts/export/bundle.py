@@ -1,6 +1,6 @@
 """Writes a bundle, which was checked against torch first."""
 
-import tempfile
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lowres_stilts.export.presets import EXACT, Storage
 from lowres_stilts.export.sources import open_packages
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import Manifest
-from lowres_stilts.storage import require_new, write_folder
+from lowres_stilts.storage import require_new, scratch_folder, write_folder
 
 
 def export_bundle(
@@ -40,7 +40,7 @@ def export_bundle(
         UsageError: the folder exists.
         PackageError: a package is damaged, or they have different bases.
         ExportError: a graph differs from torch, or scores fall too far; nothing is written.
-        RunError: the folder cannot be written.
+        RunError: the folder, or one for temporary files, cannot be written.
     """
     require_new(output)
     packages = open_packages(places)
@@ -51,8 +51,7 @@ def export_bundle(
 
     def fill(folder: Path) -> None:
         say("float32 graphs against torch")
-        with tempfile.TemporaryDirectory() as scratch:
-            exact = folder if storage.is_exact else Path(scratch)
+        with contextlib.nullcontext(folder) if storage.is_exact else scratch_folder() as exact:
             manifest = write_bundle(exact, material, EXACT)
             parity = gate.graphs(Bundle.load(exact))
         if not storage.is_exact:

@@ -71,7 +71,7 @@ def embedding_part(packages: Sequence[Package], encoder: Encoder) -> EmbeddingPa
     Raises:
         ExportError: the encoder has no such layer.
     """
-    settings = [Recipe.model_validate(package.manifest.recipe).evaluate.retrieval for package in packages]
+    settings = [Recipe.stored(package.manifest.recipe, package.folder).evaluate.retrieval for package in packages]
     own = next((found for found in settings if found != RetrievalSettings()), settings[0])
     layers = int(encoder.model.config.num_hidden_layers)
     layer = own.layer if own.layer >= 0 else layers + 1 + own.layer

@@ -24,6 +24,7 @@ from lowres_stilts.export.products import Floats  # noqa: TC001 - beside what is
 from lowres_stilts.export.scores import bundle_scores
 from lowres_stilts.export.sources import Item
 from lowres_stilts.hub.load import Loaded
+from lowres_stilts.names import module_name
 from lowres_stilts.pipeline.material import answers_of
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.tasks.cache import cached_features
@@ -142,5 +143,8 @@ class Gate:
 
 def _tests_of(item: Item, tests: Tests) -> Mapping[str, Sequence[Any]]:
     """Those of its language, where it is for one only."""
-    found = tests(item.task)
-    return found if item.language is None else {key: value for key, value in found.items() if key == item.language}
+    return {
+        language: found
+        for language, found in tests(item.task).items()
+        if item.language in {None, language, module_name(language)}
+    }

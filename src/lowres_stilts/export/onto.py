@@ -1,6 +1,5 @@
 """Writes an adapter into a folder of its own, for a bundle that is there already."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lowres_stilts.runtime.adapter_folder import DESCRIPTION, AdapterFolder
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
 from lowres_stilts.runtime.sums import write_sums
-from lowres_stilts.storage import require_new, write_folder
+from lowres_stilts.storage import require_new, scratch_folder, write_folder
 
 
 def export_adapter(
@@ -44,7 +43,7 @@ def export_adapter(
         BundleError: the bundle is damaged.
         ExportError: it has another base, or the adapter needs a graph of its own; or a graph differs from torch,
             or scores fall too far; nothing is written.
-        RunError: the folder cannot be written.
+        RunError: the folder, or one for temporary files, cannot be written.
     """
     require_new(output)
     bundle = Bundle.load(target)
@@ -54,8 +53,8 @@ def export_adapter(
 
     def fill(folder: Path) -> None:
         say("float32 graphs against torch")
-        with tempfile.TemporaryDirectory() as scratch:
-            write_bundle(Path(scratch), material, EXACT)
+        with scratch_folder() as scratch:
+            write_bundle(scratch, material, EXACT)
             parity = gate.graphs(Bundle.load(scratch))
         file = folder / f"{part.name}{SUFFIX}"
         write_adapter(file, adapter_inputs(material.items[0]))

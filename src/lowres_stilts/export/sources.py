@@ -12,6 +12,7 @@ from lowres_stilts.hub.load import Loaded, load_base, put_over
 from lowres_stilts.hub.manifest import Base, TaskPart
 from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import Package, open_package
+from lowres_stilts.names import file_name
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
@@ -71,11 +72,12 @@ def items_of(packages: Sequence[Package]) -> list[Item]:
     """
     found: dict[str, Item] = {}
     for item in (item for package in packages for item in _items(package)):
-        if item.name in found:
+        key = item.name.casefold()  # some file systems take "Mood" and "mood" for the same file
+        if key in found:
             raise PackageError(
-                f"{item.package.folder}: another package is called {item.name} too; export them apart"
+                f"{item.package.folder}: another package is called {found[key].name} too; export them apart"
             )
-        found[item.name] = item
+        found[key] = item
     return list(found.values())
 
 
@@ -86,19 +88,19 @@ def _items(package: Package) -> list[Item]:
             f"{package.folder}: a language adapter has no head; export a package that was trained over it, which "
             "has it inside"
         )
-    own_tasks = Recipe.model_validate(manifest.recipe).tasks
+    own_tasks = Recipe.stored(manifest.recipe, package.folder).tasks
     parts = [part for part in manifest.tasks if part.family != "mlm"]
     if foreign := [part.family for part in parts if part.family not in FAMILIES]:
         raise ExportError(f"{package.folder}: bundles cannot answer for tasks of the family {foreign[0]}")
-    languages = list(manifest.composition.languages) if manifest.composition else []
-    found = []
+    languages: list[str | None] = list(manifest.composition.languages) if manifest.composition else []
+    found: list[Item] = []
     for part in parts:
         task = find_task(part.name, own_tasks, "tasks")
         task = replace(task, labels=tuple(part.labels), max_length=part.max_length)
-        name = manifest.name if len(parts) == 1 else f"{manifest.name}-{part.name}"
-        found += [Item(f"{name}-{code}", package, part, task, code) for code in languages]
-        if not languages:
-            found.append(Item(name, package, part, task, None))
+        name = file_name(manifest.name if len(parts) == 1 else f"{manifest.name}-{part.name}")
+        found += [
+            Item(f"{name}-{code}" if code else name, package, part, task, code) for code in languages or [None]
+        ]
     return found
 
 

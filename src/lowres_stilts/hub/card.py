@@ -21,6 +21,10 @@ HUB_LICENCES = {
     *("cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
 }
 """Codes that the Hub takes for a licence; its others are "other" with a name."""
+UNKNOWN = "unknown"
+"""The Hub's code for a licence that nobody stated."""
+LANGUAGE_CODE = re.compile("[a-z]{2,3}")
+"""ISO 639, which is what the Hub takes."""
 
 
 def model_card(manifest: Manifest) -> str:
@@ -47,7 +51,8 @@ def card_text(manifest: Manifest) -> str:
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
     own = manifest.composition.language if manifest.composition is not None else None
     tested = [code for scores in manifest.scores.values() for code in scores]
-    languages = sorted({re.split("[-_]", code)[0] for code in tested or [own or "en"]})
+    codes = {re.split("[-_]", code)[0] for code in tested or [own or "en"]}
+    languages = sorted(filter(LANGUAGE_CODE.fullmatch, codes))
     results = [
         {
             "task": {"type": task, "name": task},
@@ -62,7 +67,7 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
     return {
         **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
         "library_name": "peft" if manifest.composition is None else ADAPTERHUB_TAGS[0],
-        "language": languages,
+        **({"language": languages} if languages else {}),
         **_licence([task.licence for task in manifest.tasks]),
         **({"datasets": datasets} if datasets else {}),
         "tags": [TAG, manifest.kind, "cross-lingual-transfer", *_tags(manifest)],
@@ -76,11 +81,12 @@ def _tags(manifest: Manifest) -> list[str]:
 
 
 def _licence(names: list[str]) -> dict[str, str]:
-    """The Hub's code of one known licence; a name in its spelling for all else."""
-    (first, *others) = dict.fromkeys(name.lower() for name in names)
-    if not others and first in HUB_LICENCES:
-        return {"license": first}
-    return {"license": "other", "license_name": re.sub("[^a-z0-9.]+", "-", "-".join([first, *others])).strip("-")}
+    """The Hub's code of one known licence, or of none; a name in its spelling for all else."""
+    spelled = dict.fromkeys(name.strip().lower() or UNKNOWN for name in names)
+    if len(spelled) == 1 and (found := {*spelled} & {*HUB_LICENCES, UNKNOWN}):
+        return {"license": found.pop()}
+    name = re.sub("[^a-z0-9.]+", "-", "-".join(spelled)).strip("-")
+    return {"license": "other", "license_name": name or "see-card"}
 
 
 def _summary(manifest: Manifest) -> str:
@@ -118,7 +124,8 @@ def _module(manifest: Manifest) -> str:
 
 
 def _described(task: TaskPart) -> str:
-    return f"{task.name} ({task.examples} examples; licence of the data: {task.licence})"
+    licence = task.licence.strip() or "not stated"
+    return f"{task.name} ({task.examples} examples; licence of the data: {licence})"
 
 
 def _loading(manifest: Manifest) -> str:
@@ -140,8 +147,15 @@ def _scores(manifest: Manifest) -> str:
         for language, score in scores.items():
             before = manifest.baseline.get(task, {}).get(language)
             cells = ["-" if before is None else _shown(before), _shown(score)]
-            rows.append(f"| {task} | {language} | {score['n']} | {score['metric']} | {' | '.join(cells)} |")
+            rows.append(
+                f"| {_cell(task)} | {_cell(language)} | {score['n']} | {score['metric']} | {' | '.join(cells)} |"
+            )
     return f"Zero-shot, split {split}, {of}, in points, with 95% intervals.\n\n" + "\n".join(rows)
+
+
+def _cell(name: str) -> str:
+    """A name that does not end its cell."""
+    return name.replace("|", r"\|")
 
 
 def _shown(score: dict[str, Any]) -> str:

@@ -1,32 +1,45 @@
 """How a plain library loads a package, in a few lines of Python for its card."""
 
+import json
+
 from lowres_stilts.hub.composition import Composition, FusionModule
 from lowres_stilts.hub.manifest import Manifest
+from lowres_stilts.tasks.catalog import REGISTRY
 
-TWO_TEXTS = {"classification", "multiple_choice", "qa"}
+ONE_TEXT = '"text"'
+EXAMPLES = {"multiple_choice": '"prompt", "choice"', "qa": '"question", "context"'}
+"""Families whose sequences have two texts; others have one, but for classification of pairs."""
+LOADED = 'attn_implementation="sdpa", dtype=torch.{dtype}'
+DTYPES = {"float32": "float32", "bf16": "bfloat16"}
 PEFT = """```python
+import torch
 from peft import PeftModel
 from transformers import {auto_class}, AutoTokenizer
 
-base = {auto_class}.from_pretrained("{base}"{arguments})
+base = {auto_class}.from_pretrained("{base}"{arguments}, {loaded})
 model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
 tokenizer = AutoTokenizer.from_pretrained("{base}")
-scores = model(**tokenizer({example}, return_tensors="pt"))
+{scores}
 ```"""
+SCORES = """scores = model(**tokenizer({example}, return_tensors="pt"))"""
+CHOICES = """choices = tokenizer(["prompt"] * 2, ["choice", "another"], padding=True, return_tensors="pt")
+scores = model(**{{key: value.unsqueeze(0) for key, value in choices.items()}})"""
 PEFT_BARE = """```python
+import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-base = AutoModel.from_pretrained("{base}", add_pooling_layer=False)
+base = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
 model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
 {head}
 ```"""
 ADAPTERHUB = """```python
+import torch
 from adapters import AutoAdapterModel
 {block}from transformers import AutoTokenizer
 
-model = AutoAdapterModel.from_pretrained("{base}")
+model = AutoAdapterModel.from_pretrained("{base}", {loaded})
 {modules}
 model.active_head = "{top}"
 tokenizer = AutoTokenizer.from_pretrained("{base}")
@@ -34,16 +47,17 @@ scores = model.eval()(**tokenizer({example}, return_tensors="pt"))
 ```"""
 ADAPTERHUB_BARE = """```python
 import adapters
+import torch
 {block}{load_file}from transformers import AutoModel, AutoTokenizer
 
-model = AutoModel.from_pretrained("{base}", add_pooling_layer=False)
+model = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
 adapters.init(model{interface})
 {modules}
 model.eval()
 {head}
 ```"""
 STATES = """inputs = AutoTokenizer.from_pretrained("{base}")({example}, return_tensors="pt")
-states, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)"""
+states, mask = model(**inputs).last_hidden_state.float(), inputs["attention_mask"].unsqueeze(-1)"""
 HEAD = """head = {{key: value.float() for key, value in load_file("path/to/{name}/head.safetensors").items()}}
 {pooled}
 scores = pooled @ head["{task}.projection.weight"].T + head["{task}.projection.bias"]"""
@@ -61,7 +75,8 @@ def peft_code(manifest: Manifest) -> str:
         return PEFT_BARE.format(head=_head(manifest, facts), **facts)
     labels = manifest.tasks[0].labels
     arguments = f", num_labels={len(labels)}" if labels else ""
-    return PEFT.format(auto_class=manifest.auto_class, arguments=arguments, **facts)
+    scores = (CHOICES if manifest.tasks[0].family == "multiple_choice" else SCORES).format(**facts)
+    return PEFT.format(auto_class=manifest.auto_class, arguments=arguments, scores=scores, **facts)
 
 
 def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
@@ -84,9 +99,26 @@ def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
 
 
 def _facts(manifest: Manifest) -> dict[str, str]:
+    return {
+        "base": _escaped(manifest.base.id),
+        "name": manifest.name,
+        "task": _escaped(manifest.tasks[0].name),
+        "example": _example(manifest),
+        "loaded": LOADED.format(dtype=DTYPES[manifest.base.compute]),
+    }
+
+
+def _example(manifest: Manifest) -> str:
+    """Texts as the tokenizer takes them for the first task."""
     task = manifest.tasks[0]
-    example = '"first text", "second text"' if task.family in TWO_TEXTS else '"text"'
-    return {"base": manifest.base.id, "name": manifest.name, "task": task.name, "example": example}
+    if task.family != "classification":
+        return EXAMPLES.get(task.family, ONE_TEXT)
+    own = manifest.recipe.get("tasks", {}).get(task.name)
+    if own is None and task.name in REGISTRY:
+        is_pair = len(REGISTRY[task.name].fields) > 1
+    else:
+        is_pair = bool((own or {}).get("pair"))
+    return '"first text", "second text"' if is_pair else ONE_TEXT
 
 
 def _head(manifest: Manifest, facts: dict[str, str]) -> str:
@@ -107,7 +139,17 @@ def _block(composition: Composition) -> str:
 
 
 def _modules(manifest: Manifest, composition: Composition) -> str:
-    """Lines that load the modules from the bottom up and make them active."""
+    """Lines that load the modules from the bottom up, make them active and give them the encoder's dtype."""
+    return _loaded(manifest, composition) + _cast(manifest)
+
+
+def _cast(manifest: Manifest) -> str:
+    """A line for what AdapterHub loads in float32 over any encoder."""
+    dtype = DTYPES[manifest.base.compute]
+    return "" if dtype == "float32" else f"\nmodel.to(torch.{dtype})"
+
+
+def _loaded(manifest: Manifest, composition: Composition) -> str:
     path = f"path/to/{manifest.name}"
     below = [f"below/{module.name}" for module in composition.below]
     if isinstance(composition.top, FusionModule):
@@ -138,7 +180,7 @@ def _languages(manifest: Manifest, composition: Composition) -> str:
     return (
         f"Texts of another language ({', '.join(others)}) go over its own adapter, such as for {code}:\n\n"
         f'```python\nmodel.load_adapter("path/to/{manifest.name}/languages/{code}", use_safetensors=True)\n'
-        f"model.set_active_adapters({_stack(composition, code)})\n```"
+        f"model.set_active_adapters({_stack(composition, code)}){_cast(manifest)}\n```"
     )
 
 
@@ -155,6 +197,11 @@ def _interface(manifest: Manifest) -> str:
     given = {key: value for key, value in XL_INTERFACE.to_dict().items() if value is not None}
     settings = ", ".join(f"{key}={value!r}" for key, value in given.items())
     return f", interface=adapters.AdapterModelInterface(layer_cross_attn=None, {settings})"
+
+
+def _escaped(text: str) -> str:
+    """As it stands between the quotes of Python."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _listed(names: list[str]) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lowres_stilts.hub.parts import ModuleName, Sha256, Size
+from lowres_stilts.names import module_name
 from lowres_stilts.parts import Part
 
 
@@ -61,9 +62,13 @@ class Composition(Part):
         english = [self.languages["en"]] if self.languages else []
         return [module.name for module in [*english, *self.below]]
 
+    def code_of(self, language: str) -> str | None:
+        """The key of a language's adapter; None where it has none."""
+        return next((code for code in (language, module_name(language)) if code in self.languages), None)
+
     def active(self, language: str) -> list[str]:
         """The modules for a language, from the bottom up; the English adapter stands in for a missing one."""
-        ground = self.languages.get(language, self.languages.get("en"))
+        ground = self.languages.get(self.code_of(language) or "en")
         below = [] if isinstance(self.top, FusionModule) else self.below
         return [module.name for module in ([ground] if ground else []) + [*below, self.top]]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
+from lowres_stilts.names import slug
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.names import LANGUAGE, TARGET
 from lowres_stilts.recipe.schema import Recipe
@@ -30,7 +31,7 @@ def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> M
         phase=phase,
         base=_base(results["model"]),
         head=summary["head"],
-        tasks=_tasks(Recipe.model_validate(results["recipe"]), summary),
+        tasks=_tasks(Recipe.stored(results["recipe"], "results.json"), summary),
         data_sha256=summary["data_sha256"],
         scores=results["scores"] if is_target else {},
         baseline=results.get("baseline", {}) if is_target else {},
@@ -86,7 +87,7 @@ def _settings(recipe: Recipe, phase: str) -> TrainSettings:
 
 
 def _name(recipe: str, phase: str) -> str:
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe).strip("-.") or "module"
+    cleaned = slug(recipe, "._-") or "module"
     return cleaned if phase == TARGET else f"{cleaned}-{re.sub('^[01]-', '', phase)}"
 
 

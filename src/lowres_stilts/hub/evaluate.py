@@ -55,7 +55,7 @@ def evaluate_package(
         DataError: examples are missing or malformed, or the answers are known in no language.
         PackageError: the base's weights are others.
     """
-    recipe = Recipe.model_validate(package.manifest.recipe)
+    recipe = Recipe.stored(package.manifest.recipe, package.folder)
     chosen = _task(package, recipe, task)
     found = find_languages(languages, chosen, source, split)
     left_out: LeftOut = Counter()
@@ -133,8 +133,9 @@ def _task(package: Package, recipe: Recipe, name: str | None) -> Task:
 
 def _warn_of_languages(package: Package, languages: Sequence[str], warn: Callable[[str], None]) -> None:
     composition = package.manifest.composition
-    adapters = composition.languages if composition is not None else {}
-    if without := [language for language in languages if adapters and language not in adapters]:
+    if composition is None or not composition.languages:
+        return
+    if without := [language for language in languages if composition.code_of(language) is None]:
         warn(f"no language adapter for {', '.join(without)}: the English one answers for them")
 
 

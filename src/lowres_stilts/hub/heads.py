@@ -1,6 +1,6 @@
 """Heads that no class of a plain library has: `head.safetensors`, in our own names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -28,7 +28,7 @@ def read_heads(folder: Path, manifest: Manifest) -> dict[str, dict[str, Tensor]]
     """
     heads: dict[str, dict[str, Tensor]] = {task.name: {} for task in manifest.tasks}
     for key, tensor in read_tensors(folder / HEAD).items():
-        task = next((name for name in heads if key.startswith(f"{name}.")), None)
+        task = _task_of(key, heads)
         if task is None:
             raise PackageError(f"{folder / HEAD}: unknown tensor {key}")
         heads[task][key.removeprefix(f"{task}.")] = tensor
@@ -37,11 +37,17 @@ def read_heads(folder: Path, manifest: Manifest) -> dict[str, dict[str, Tensor]]
 
 def trained_heads(module: Path, tasks: list[str]) -> dict[str, dict[str, Tensor]]:
     """The weights of a phase's heads, by task."""
-    weights = load_file(module / HEAD)
-    return {
-        task: {key.removeprefix(f"{task}."): value for key, value in weights.items() if key.startswith(f"{task}.")}
-        for task in tasks
-    }
+    heads: dict[str, dict[str, Tensor]] = {task: {} for task in tasks}
+    for key, value in load_file(module / HEAD).items():
+        if (task := _task_of(key, tasks)) is not None:
+            heads[task][key.removeprefix(f"{task}.")] = value
+    return heads
+
+
+def _task_of(key: str, tasks: Iterable[str]) -> str | None:
+    """The task of a weight, by the longest name that leaves one of a layer, as `mood.sw` begins like `mood`."""
+    fitting = [task for task in tasks if key.startswith(f"{task}.")]
+    return max(fitting, key=lambda task: ("." in key.removeprefix(f"{task}."), len(task)), default=None)
 
 
 def check_outputs(folder: Path, manifest: Manifest, heads: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -25,6 +25,7 @@ from lowres_stilts.hub.composition import Composition, FusionModule, Module
 from lowres_stilts.hub.describe import described, made_of
 from lowres_stilts.hub.heads import trained_heads
 from lowres_stilts.hub.write import write_package
+from lowres_stilts.names import module_name
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.names import LANGUAGE
 from lowres_stilts.sums import sha256_of
@@ -93,8 +94,8 @@ def _composition(folder: Path, run: RunFolder, results: dict[str, Any], summary:
             if not name.startswith(LANGUAGE)
         ],
         languages={
-            language: _stored_adapter(run, f"{LANGUAGE}-{language}", folder / "languages" / language, prefix)
-            for language in _languages(results, summary)
+            code: _stored_adapter(run, f"{LANGUAGE}-{code}", folder / "languages" / code, prefix)
+            for code in map(module_name, _languages(results, summary))
         },
         language=summary["phase"].removeprefix(f"{LANGUAGE}-") if summary["kind"] == "language" else None,
     )

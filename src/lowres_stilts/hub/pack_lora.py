@@ -70,6 +70,6 @@ def _auto_class(results: dict[str, Any], summary: dict[str, Any]) -> str:
     if len(summary["tasks"]) > 1:
         return BARE.auto_class
     (name,) = summary["tasks"]
-    task = find_task(name, Recipe.model_validate(results["recipe"]).tasks, "tasks")
+    task = find_task(name, Recipe.stored(results["recipe"], "results.json").tasks, "tasks")
     mean = summary["head"] == "mean"
     return layout_of(results["model"]["model_type"], task.family, mean_head=mean).auto_class

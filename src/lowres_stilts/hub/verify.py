@@ -14,6 +14,7 @@ from lowres_stilts.hub.manifest import MANIFEST, Manifest, read_manifest
 from lowres_stilts.hub.peft_check import read_peft
 from lowres_stilts.hub.peft_files import peft_names
 from lowres_stilts.modules.collapse import LoraLayer
+from lowres_stilts.names import require_utf8
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def open_package(folder: Path) -> Package:
 
     Raises:
         PackageError: the folder is damaged, unsafe, or its files contradict each other.
+        UsageError: its path is not UTF-8.
     """
+    require_utf8(folder)
     if folder.is_symlink() or not folder.is_dir():
         raise PackageError(f"{folder}: no such folder; `lowres-stilts hub list` shows what there is")
     names = verify_sums(folder)

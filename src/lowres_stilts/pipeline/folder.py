@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from lowres_stilts.errors import LowresStiltsError, RunError, UsageError
+from lowres_stilts.names import file_name, require_utf8
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
 
@@ -42,7 +43,7 @@ class RunFolder:
 
     def predictions(self, arm: str, task: str, file: str) -> Path:
         """Predictions in XTREME's submission format; those of the baseline in a folder of their own."""
-        return self.path / arm / task / file
+        return self.path / arm / file_name(task) / file
 
     def results(self) -> dict[str, Any] | None:
         """The results of a finished run."""
@@ -70,9 +71,11 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
     """Starts a run in a new or empty folder, or goes on with the one that is there.
 
     Raises:
-        UsageError: the folder is taken and `resume` is not set, or it holds a run of another recipe.
+        UsageError: the folder is taken and `resume` is not set, it holds a run of another recipe, or its path is
+            not UTF-8.
         RunError: another process works in it, or it cannot be written.
     """
+    require_utf8(path)
     folder = RunFolder(path)
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; name a folder with -o")

@@ -10,7 +10,14 @@ from typing import Any
 from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.errors import DataError
 from lowres_stilts.pipeline.modes import MODES
-from lowres_stilts.pipeline.names import BASELINE, LANGUAGE, TARGET, intermediate_names, target_module
+from lowres_stilts.pipeline.names import (
+    BASELINE,
+    LANGUAGE,
+    TARGET,
+    intermediate_names,
+    language_name,
+    target_module,
+)
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.recipe.phases import IntermediateSettings
@@ -41,8 +48,8 @@ def phase_keys(recipe: Recipe) -> dict[str, str]:
         mlm = find_task("mlm", {}, "languages")
         for language in recipe.languages.adapters:
             data = _data(source, mlm, recipe.languages.train, (language,))
-            keys[f"{LANGUAGE}-{language}"] = _key(common, _module(recipe.languages.module), data)
-    ground = [keys[f"{LANGUAGE}-en"]] if recipe.languages is not None else []
+            keys[language_name(language)] = _key(common, _module(recipe.languages.module), data)
+    ground = [keys[language_name("en")]] if recipe.languages is not None else []
     names = intermediate_names(recipe)
     if recipe.intermediate is not None and names:
         tasks = [find_task(name, recipe.tasks, "intermediate.tasks") for name in recipe.intermediate.tasks]

@@ -1,7 +1,6 @@
 """Names of a run's phases, which are those of their folders and modules, and what follows from the recipe."""
 
-import re
-
+from lowres_stilts.names import module_name, slug
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.recipe.schema import Recipe
@@ -9,8 +8,13 @@ from lowres_stilts.recipe.schema import Recipe
 INTERMEDIATE, TARGET, BASELINE = "1-intermediate", "2-target", "2-target-baseline"
 """Several intermediate modules have a number and their task's name behind."""
 LANGUAGE = "0-language"
-"""Of language adapters, with the code behind."""
+"""Of language adapters: see `language_name`."""
 SYSTEM_FOLDER, BASELINE_FOLDER = "predictions", "baseline-predictions"
+
+
+def language_name(language: str) -> str:
+    """The name of the phase that trains the adapter of a language."""
+    return f"{LANGUAGE}-{module_name(language)}"
 
 
 def intermediate_names(recipe: Recipe) -> list[str]:
@@ -20,8 +24,7 @@ def intermediate_names(recipe: Recipe) -> list[str]:
     if not MODES[recipe.target.transfer].apart:
         return [INTERMEDIATE]
     return [
-        f"{INTERMEDIATE}-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', task).strip('-')}"
-        for number, task in enumerate(recipe.intermediate.tasks, start=1)
+        f"{INTERMEDIATE}-{number}-{slug(task)}" for number, task in enumerate(recipe.intermediate.tasks, start=1)
     ]
 
 

@@ -10,7 +10,7 @@ from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.estimate import CHOICES, Held, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
 from lowres_stilts.pipeline.modes import MODES
-from lowres_stilts.pipeline.names import LANGUAGE, TARGET, intermediate_names, target_module
+from lowres_stilts.pipeline.names import TARGET, intermediate_names, language_name, target_module
 from lowres_stilts.pipeline.phase import Phase
 from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.recipe.schema import Recipe
@@ -25,7 +25,7 @@ def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     """The phases that a recipe trains; the baseline takes no more than the target."""
     ground: tuple[Phase, ...] = ()
     if recipe.languages is not None:
-        ground = (_phase(f"{LANGUAGE}-en", recipe.languages.module, recipe.languages.train),)
+        ground = (_phase(language_name("en"), recipe.languages.module, recipe.languages.train),)
         yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),))
     below = ground
     mode, first = recipe.target.transfer, recipe.intermediate

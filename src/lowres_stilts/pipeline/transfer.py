@@ -11,9 +11,9 @@ from lowres_stilts.pipeline.merge import run_merge
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import (
     BASELINE,
-    LANGUAGE,
     TARGET,
     intermediate_names,
+    language_name,
     target_module,
 )
 from lowres_stilts.pipeline.phase import Bench, Phase, run_phase
@@ -153,7 +153,7 @@ def language_phases(recipe: Recipe, texts: Mapping[str, TrainingSet]) -> list[Ph
         return []
     settings = recipe.languages
     return [
-        Phase(f"{LANGUAGE}-{language}", (), None, settings.module, settings.train, (data,), section="languages")
+        Phase(language_name(language), (), None, settings.module, settings.train, (data,), section="languages")
         for language, data in texts.items()
     ]
 
@@ -177,7 +177,7 @@ def load_first_phases(recipe: Recipe, bench: Bench) -> None:
         TrainingError: one is not there.
     """
     languages = recipe.languages.adapters if recipe.languages else []
-    for name in [*(f"{LANGUAGE}-{language}" for language in languages), *intermediate_names(recipe)]:
+    for name in [*map(language_name, languages), *intermediate_names(recipe)]:
         bench.stack.load(name, bench.folder.phase(name) / "module")
 
 
@@ -185,12 +185,12 @@ def in_language(recipe: Recipe, active: tuple[str, ...], language: str) -> tuple
     """The modules with the adapter of a language in the place of the English one, where there is one."""
     if recipe.languages is None or language not in recipe.languages.adapters:
         return active
-    return (f"{LANGUAGE}-{language}", *active[1:])
+    return (language_name(language), *active[1:])
 
 
 def _ground(recipe: Recipe) -> tuple[str, ...]:
     """What both phases stand on."""
-    return (f"{LANGUAGE}-en",) if recipe.languages is not None else ()
+    return (language_name("en"),) if recipe.languages is not None else ()
 
 
 def _alone(recipe: Recipe, data: TrainingSet) -> Phase:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lowres_stilts.recipe.settings import Positive, Settings, Split
+from lowres_stilts.recipe.settings import Name, Positive, Settings, Split
 
 
 class DataSettings(Settings):
@@ -15,10 +15,10 @@ class DataSettings(Settings):
     """`xtreme`: XTREME's download folder; `starter`: the offline package; `files`: paths named below; `hub`."""
     dir: Path | None = None
     """The data folder, relative to the working directory."""
-    files: dict[str, dict[Split, str | list[str]]] = {}
+    files: dict[Name, dict[Split, str | list[str]]] = {}
     """Paths that replace a task's own, per split, below `dir`; `{lang}` stands for the language."""
 
-    revisions: dict[str, str] = {}
+    revisions: dict[Name, str] = {}
     """From the Hub: the commit, tag or branch of a task's data set, by task; the results name the commit."""
     streaming: bool = False
     """From the Hub: read rows as they arrive instead of downloading whole files."""
@@ -45,7 +45,7 @@ class CustomTask(Settings):
 
     family: Literal["classification", "multiple_choice", "tagging", "qa", "retrieval"]
     """How it is encoded and which head it gets."""
-    languages: Annotated[list[str], Field(min_length=1)]
+    languages: Annotated[list[Name], Field(min_length=1)]
     """Languages of its test split."""
     labels: list[str] = []
     """The labels of a classification or the tags of a tagging task."""
@@ -63,6 +63,8 @@ class CustomTask(Settings):
     """Whether a classification has two texts, `text` and `text_pair`."""
     max_length: Positive = 128
     """Most tokens of one sequence."""
+    licence: str = ""
+    """Licence of its data, for the cards of packages that are trained on it."""
 
     @model_validator(mode="after")
     def _needs_labels(self) -> Self:

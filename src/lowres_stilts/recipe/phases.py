@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from lowres_stilts.plugins import one_of
 from lowres_stilts.recipe.module import ModuleSettings
-from lowres_stilts.recipe.settings import Positive, Settings
+from lowres_stilts.recipe.settings import Name, Positive, Settings
 from lowres_stilts.recipe.training import TrainSettings
 
 
@@ -16,7 +16,7 @@ class LanguageSettings(Settings):
     Both phases train over the English one; the tests of a language are answered over its own.
     """
 
-    adapters: Annotated[list[str], Field(min_length=1)]
+    adapters: Annotated[list[Name], Field(min_length=1)]
     """Languages, English among them; `data.files.mlm.train` names the texts, with `{lang}` in it."""
     module: ModuleSettings = ModuleSettings(kind="language", reduction=2)
     train: TrainSettings = TrainSettings(epochs=1)
@@ -47,7 +47,7 @@ class IntermediateSettings(Settings):
     tasks: Annotated[list[str], Field(min_length=1)]
     """The intermediate tasks; several share one module and have a head each."""
     mix: MixSettings = MixSettings()
-    languages: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    languages: dict[str, Annotated[list[Name], Field(min_length=1)]] = {}
     """Languages of a task's training data, by task; English where it is not named."""
     translated: list[str] = []
     """Tasks whose training data is XTREME's translate-train in `languages`."""

@@ -1,7 +1,7 @@
 """The recipe as a whole. It stays at the edge: the pipeline unpacks it into plain arguments."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from pydantic import model_validator
@@ -10,8 +10,8 @@ from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.recipe.evaluation import EvaluateSettings
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.phases import IntermediateSettings, LanguageSettings, MixSettings, TargetSettings
-from lowres_stilts.recipe.settings import Settings
-from lowres_stilts.recipe.values import Overrides, checked, overridden, read_values
+from lowres_stilts.recipe.settings import Name, Settings
+from lowres_stilts.recipe.values import Overrides, checked, one_place, overridden, read_values
 from lowres_stilts.recipe.yaml_lines import Dumper
 
 
@@ -22,7 +22,7 @@ class Recipe(Settings):
     """Names the run."""
     model: ModelSettings
     data: DataSettings
-    tasks: dict[str, CustomTask] = {}
+    tasks: dict[Name, CustomTask] = {}
     """Tasks of the user's own, beside the registry's."""
     languages: LanguageSettings | None = None
     intermediate: IntermediateSettings | None = None
@@ -44,6 +44,20 @@ class Recipe(Settings):
         """
         values, places = read_values(Path(path), overrides, "recipe")
         return checked(cls, values, places, str(path))
+
+    @classmethod
+    def stored(cls, values: Any, source: object) -> Self:
+        """The recipe in the results of a run or the manifest of a package, which another version may have written.
+
+        Args:
+            values: what is written there.
+            source: the folder that it is in, for messages.
+
+        Raises:
+            RecipeError: this version cannot read it; the message has the key.
+        """
+        where = f"the recipe in {source}"
+        return checked(cls, values, one_place(values, where), where)
 
     def changed(self, overrides: Overrides) -> Self:
         """The recipe with other values, such as `{"seed": 7}`; keys that were never set follow their defaults.

@@ -55,6 +55,14 @@ def overridden(values: dict[str, Any], places: Places, overrides: Overrides) -> 
     return values, places
 
 
+def one_place(values: Any, source: str, above: Key = ()) -> Places:
+    """The same place for every key of values that have no lines."""
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    return {above: source} | {
+        key: place for name, value in items for key, place in one_place(value, source, (*above, name)).items()
+    }
+
+
 def checked(model: type[AnySettings], values: Any, places: Places, source: str) -> AnySettings:
     """Values as settings.
 

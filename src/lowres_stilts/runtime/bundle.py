@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import BundleError, UsageError
+from lowres_stilts.names import require_utf8
 from lowres_stilts.runtime.adapter_folder import read_adapter_folder
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
 from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters, require_texts
@@ -65,8 +66,10 @@ class Bundle:
 
         Raises:
             BundleError: it is damaged or unsafe, or its files contradict each other.
+            UsageError: its path is not UTF-8.
         """
         folder = Path(path)
+        require_utf8(folder)
         if not folder.is_dir():
             raise BundleError(f"{folder}: no such folder; `lowres-stilts export` writes bundles")
         verify_sums(folder)

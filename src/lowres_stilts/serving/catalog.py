@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.names import readable
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.adapters import Adapter
 from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
@@ -215,8 +216,15 @@ class Catalog:
 
 
 def bundle_name(folder: Path) -> str:
-    """The last part of its path."""
-    return folder.resolve().name
+    """The last part of its path.
+
+    Raises:
+        UsageError: no request could name it.
+    """
+    name = folder.resolve().name
+    if name != readable(name):
+        raise UsageError(f"{readable(name)}: a bundle is named after its folder, in printable UTF-8; rename it")
+    return name
 
 
 def _unknown(name: str) -> Refusal:

@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 
 from lowres_stilts.errors import BundleError, LowresStiltsError
+from lowres_stilts.names import file_name, readable
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.adapters import LARGEST
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
@@ -69,11 +70,11 @@ class Watch:
         await asyncio.to_thread(self._write_state)
 
     async def _apply(self, key: tuple[str, str], event: str, what: Callable[[], object]) -> None:
-        told = {"bundle": key[0], "adapter": key[1]}
+        told = {"bundle": key[0], "adapter": readable(key[1])}
         try:
             await self._catalog.change(what)
         except LowresStiltsError as error:
-            logger.warning("an adapter cannot be loaded", extra={**told, "reason": str(error)})
+            logger.warning("an adapter cannot be loaded", extra={**told, "reason": readable(error)})
         else:
             logger.info(f"adapter {event}", extra=told)
 
@@ -125,7 +126,7 @@ def _load(shelf: Shelf, name: str, path: Path) -> None:
 def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
     """Loads a copy, as whoever writes over the files of a mapped adapter would change what it answers."""
     with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as own:
-        copy = Path(own) / folder.name
+        copy = Path(own) / file_name(folder.name)
         try:
             size = sum(path.lstat().st_size for path in folder.iterdir())
             if size > LARGEST:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.names import require_utf8
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_text
 
@@ -69,6 +70,7 @@ def open_study(path: Path, text: str, *, resume: bool) -> Iterator[StudyFolder]:
         UsageError: the folder is taken and `resume` is not set, or it holds something else.
         RunError: another process works in it, or it cannot be written.
     """
+    require_utf8(path)
     folder = StudyFolder(path)
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; name a folder with -o")

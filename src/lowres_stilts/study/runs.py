@@ -65,7 +65,7 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
         "languages": {code: asdict(language_of(code)) for code in codes},
         "language_source": source_of_metadata(),
         "samples": [sample for folder, results in found.items() for sample in _samples(folder, results)],
-        "recipe": "\n---\n".join(Recipe.model_validate(r["recipe"]).as_yaml() for r in found.values()),
+        "recipe": "\n---\n".join(Recipe.stored(r["recipe"], at).as_yaml() for at, r in found.items()),
         "versions": first["versions"],
     }
     return told | {"headline": run_headline(told)}
@@ -142,7 +142,7 @@ def _called(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _samples(folder: Path, results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Where the data is still there."""
-    recipe = Recipe.model_validate(results["recipe"])
+    recipe = Recipe.stored(results["recipe"], folder)
     (task,) = results["scores"]
     try:
         target, tests = read_tests(recipe, list(results["scores"][task]))

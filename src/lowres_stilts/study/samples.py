@@ -6,6 +6,7 @@ from typing import Any
 
 from lowres_stilts.data.examples import ChoiceExample, Passage, Pool, Query, Question, TaggedSentence, TextExample
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions
+from lowres_stilts.names import file_name
 from lowres_stilts.tasks.task import Split, Task
 
 KEPT = 5
@@ -22,7 +23,7 @@ def samples_of(
     Raises:
         DataError: the predictions cannot be read.
     """
-    path = predictions / task.name / prediction_file(task, split, language)
+    path = predictions / file_name(task.name) / prediction_file(task, split, language)
     answers = read_predictions(path, task, examples)[:KEPT]
     if isinstance(examples, Pool):
         texts = {passage.id: passage.text for passage in examples.candidates}

@@ -103,6 +103,7 @@ def custom_task(name: str, settings: CustomTask) -> Task:
         labels=tuple(settings.labels),
         label_names=settings.label_names,
         max_length=settings.max_length,
+        licence=settings.licence,
     )
 
 

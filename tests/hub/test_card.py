@@ -1,0 +1,175 @@
+"""Cards: what the Hub reads of them, and their lines of Python, which are run as they stand there."""
+
+import json
+import re
+
+import pytest
+import torch
+import yaml
+
+from lowres_stilts.hub.card import HUB_LICENCES, UNKNOWN, model_card
+from lowres_stilts.hub.card_code import peft_code
+from lowres_stilts.hub.verify import open_package
+from lowres_stilts.recipe import Recipe
+from lowres_stilts.tasks.load import find_task
+from tests.hub.adapter_runs import finished_adapters
+from tests.hub.test_pack import IDS, MASK, finished_run, our_scores
+from tests.project import write_project
+
+EXAMPLE = {
+    "mood": 'tokenizer("text", return_tensors',
+    "tags": 'tokenizer("text", return_tensors',
+    "asked": 'tokenizer("question", "context", return_tensors',
+}
+
+
+def lines_of(card):
+    return re.search(r"```python\n(.*?)```", card, flags=re.DOTALL)[1]
+
+
+def run_lines(folder, card):
+    """What the lines on a card define, run over a package."""
+    name = json.loads((folder / "stilts.json").read_text())["name"]
+    found = {}
+    exec(lines_of(card).replace(f"path/to/{name}", str(folder)), found)
+    return found
+
+
+def matter_of(card):
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def computed_in(manifest, compute):
+    return manifest.model_copy(update={"base": manifest.base.model_copy(update={"compute": compute})})
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return finished_run(tmp_path_factory.mktemp("run"), "bert", "mean")[1][-1]
+
+
+@pytest.fixture
+def manifest(package):
+    return open_package(package).manifest
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "xlm-roberta-xl", "bert"])
+@pytest.mark.parametrize("target", EXAMPLE)
+def test_the_lines_of_a_lora_give_our_scores_with_the_attention_and_dtype_that_they_name(
+    family, target, tmp_path, private_cache
+):
+    recipe, packages = finished_run(tmp_path, family, "library", target)
+    card = (packages[-1] / "README.md").read_text()
+    assert EXAMPLE[target] in card
+    found = run_lines(packages[-1], card)
+    assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.float32)
+    with torch.no_grad():
+        plain = found["model"](input_ids=IDS, attention_mask=MASK)
+    scores = torch.stack([plain.start_logits, plain.end_logits], -1) if target == "asked" else plain.logits
+    keep = slice(None) if target == "mood" else MASK.bool()
+    torch.testing.assert_close(
+        scores[keep], our_scores(recipe, open_package(packages[-1]))[keep], atol=1e-5, rtol=1e-5
+    )
+    choices = run_lines(packages[0], (packages[0] / "README.md").read_text())
+    assert choices["scores"].logits.shape == (1, 2)
+
+
+def test_the_lines_of_a_mean_head_are_run_in_bf16_where_that_was_meant(package, manifest):
+    card = model_card(computed_in(manifest, "bf16"))
+    found = run_lines(package, card)
+    assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.bfloat16)
+    exact = run_lines(package, model_card(manifest))["scores"]
+    assert found["scores"].shape == exact.shape == (1, 3)
+    torch.testing.assert_close(found["scores"], exact, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [("xlm-roberta", {}), ("xlm-roberta-xl", {}), ("bert", {"head": "mean"}), ("bert", {"target__task": "tags"})],
+)
+def test_the_lines_of_a_bottleneck_adapter_are_run_in_bf16_where_that_was_meant(
+    family, changes, tmp_path, private_cache
+):
+    _, packages = finished_adapters(tmp_path, family=family, evaluate__languages=["en"], **changes)
+    folder = packages["2-target"]
+    manifest = open_package(folder).manifest
+    found = run_lines(folder, model_card(computed_in(manifest, "bf16")))
+    assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.bfloat16)
+    exact = run_lines(folder, model_card(manifest))
+    assert exact["model"].dtype == torch.float32
+    scores, whole = (
+        found["scores"] if isinstance(found["scores"], torch.Tensor) else found["scores"].logits
+        for found in (found, exact)
+    )
+    torch.testing.assert_close(scores.float(), whole, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("task", "own", "texts"),
+    [
+        ("xnli", None, '"first text", "second text"'),
+        ("sib200", None, '"text"'),
+        ("mood", {"family": "classification", "pair": True}, '"first text", "second text"'),
+        ("mood", {"family": "classification"}, '"text"'),
+        ("of a plug-in that is not here", None, '"text"'),
+    ],
+)
+def test_an_example_has_as_many_texts_as_its_task(task, own, texts, manifest):
+    (part,) = manifest.tasks
+    recipe = {**manifest.recipe, "tasks": {task: own} if own else {}}
+    changed = manifest.model_copy(update={"tasks": [part.model_copy(update={"name": task})], "recipe": recipe})
+    assert f'({texts}, return_tensors="pt")' in peft_code(changed)
+
+
+def test_names_with_quotes_and_bars_stay_whole(manifest):
+    name = 'the "big" | one'
+    (part,) = manifest.tasks
+    changed = manifest.model_copy(
+        update={"tasks": [part.model_copy(update={"name": name})], "scores": {name: manifest.scores["mood"]}}
+    )
+    card = model_card(changed)
+    assert f'head["{name}.projection.bias"]'.replace('"big"', r"\"big\"") in card
+    compile(lines_of(card), "card", "exec")
+    assert r'| the "big" \| one | en |' in card
+
+
+def blank_fields(value):
+    return value in ("", None, [], {}) or (isinstance(value, dict) and any(map(blank_fields, value.values())))
+
+
+@pytest.mark.parametrize(
+    ("licences", "expected", "stated"),
+    [
+        ([""], {"license": UNKNOWN}, "licence of the data: not stated"),
+        (["", " "], {"license": UNKNOWN}, "licence of the data: not stated"),
+        (["", "MIT"], {"license": "other", "license_name": "unknown-mit"}, "licence of the data: MIT"),
+        (["…"], {"license": "other", "license_name": "see-card"}, "licence of the data: …"),
+        (["MIT"], {"license": "mit"}, "licence of the data: MIT"),
+    ],
+)
+def test_a_licence_that_nobody_stated_is_unknown(licences, expected, stated, manifest):
+    (task,) = manifest.tasks
+    changed = manifest.model_copy(
+        update={"tasks": [task.model_copy(update={"licence": licence}) for licence in licences]}
+    )
+    card = model_card(changed)
+    matter = matter_of(card)
+    assert {key: value for key, value in matter.items() if key.startswith("license")} == expected
+    assert matter["license"] in {*HUB_LICENCES, UNKNOWN, "other"}
+    assert not any(map(blank_fields, matter.values()))
+    assert stated in card
+
+
+def test_a_recipe_may_state_the_licence_of_its_data(tmp_path):
+    recipe = yaml.safe_load(write_project(tmp_path, tmp_path / "model").read_text())
+    recipe["tasks"]["mood"]["licence"] = "CC-BY-4.0"
+    assert find_task("mood", Recipe.model_validate(recipe).tasks, "tasks").licence == "CC-BY-4.0"
+
+
+def test_only_codes_of_languages_go_to_the_front_matter(manifest):
+    scores = {"mood": dict.fromkeys(("swh_Latn", "Suahili (Kenia)", "zh-CN"), manifest.scores["mood"]["en"])}
+    assert matter_of(model_card(manifest.model_copy(update={"scores": scores})))["language"] == ["swh", "zh"]
+    scores = {"mood": {"Suahili (Kenia)": manifest.scores["mood"]["en"]}}
+    assert "language" not in matter_of(model_card(manifest.model_copy(update={"scores": scores})))
