@@ -138,8 +138,8 @@ class Bundle:
         """Answers in the order of the inputs, in the form of their adapters' families.
 
         Args:
-            inputs: classification: a text or a pair, as the adapter was trained; tagging: a text or a list of words;
-                question answering: a question and its context; multiple choice: a prompt and a list of choices.
+            inputs: classification: a text or a pair, as the adapter was trained; tagging: a text or a list of
+                words; question answering: a question and its context; multiple choice: a prompt and its choices.
             adapter: one for all inputs, or one for each; different ones share their batches.
             tokens_per_batch: most tokens of a batch, padding counted in.
 
