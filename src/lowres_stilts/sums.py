@@ -2,13 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lowres_stilts.errors import LowresStiltsError
 
 SUMS = "SHA256SUMS"
+LEFT_FILES = {".gitattributes"}
+LEFT_FOLDERS = {".git", ".huggingface"}
+"""What the Hub's own tools leave in a folder, with `.cache/huggingface`."""
 LARGEST_LIST = 1_000_000
 """Bytes of the list."""
 
@@ -17,6 +20,14 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _is_left_by_hub(path: Path) -> bool:
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return path.name in LEFT_FOLDERS or (
+        path.name == ".cache" and {inner.name for inner in path.iterdir()} <= {"huggingface"}
+    )
 
 
 def rendered(sums: Mapping[str, str]) -> str:
@@ -32,6 +43,8 @@ class Sums:
     """What the folder is: a package, a bundle."""
     files: str
     """A pattern of the files that it may list."""
+    folders: str
+    """A pattern of the folders that it may have inside."""
     error: type[LowresStiltsError]
 
     def read(self, folder: Path) -> dict[str, str]:
@@ -42,7 +55,9 @@ class Sums:
         """
         path = folder / SUMS
         try:
-            if path.is_symlink() or path.stat().st_size > LARGEST_LIST:
+            if not path.is_file() or path.stat().st_size > LARGEST_LIST:
+                if not path.exists():
+                    raise FileNotFoundError
                 raise self.error(f"{path}: not a plain list of sums")
             text = path.read_bytes().decode("ascii")
         except FileNotFoundError:
@@ -53,6 +68,33 @@ class Sums:
         if text != rendered(sums):
             raise self.error(f"{path}: not as it was written; get the {self.noun} anew")
         return sums
+
+    def files_in(self, folder: Path) -> dict[str, Path]:
+        """The files of a folder by name, which for those in inner folders is like `inner/file`.
+
+        What the Hub's own tools leave beside them is passed over: nothing of it is ever read. A file may be a link
+        to one, as in the Hub's cache: its sum is that of the content.
+
+        Raises:
+            LowresStiltsError: of the kind's class: something is no file, or lies in a folder of another kind.
+        """
+        return dict(self._walk(folder, ""))
+
+    def _walk(self, folder: Path, within: str) -> Iterator[tuple[str, Path]]:
+        for path in sorted(folder.iterdir()):
+            name = f"{within}{path.name}"
+            if self._is_inner(path, name):
+                yield from self._walk(path, f"{name}/")
+            elif path.is_file():
+                if name not in LEFT_FILES:
+                    yield name, path
+            elif within or not _is_left_by_hub(path):
+                raise self.error(f"{path}: a {self.noun} has plain files only; remove it")
+
+    def _is_inner(self, path: Path, name: str) -> bool:
+        """Whether it is a folder that the kind may have, and not a link to one or empty."""
+        is_folder = path.is_dir() and not path.is_symlink()
+        return is_folder and re.fullmatch(self.folders, name) is not None and any(path.iterdir())
 
     def require(self, folder: Path, expected: Mapping[str, str], found: Mapping[str, Path]) -> None:
         """Whether the files found are those that are listed, and have these sums.

@@ -1,6 +1,7 @@
 """Bundles that are damaged, unsafe or contradict themselves are refused, and never end the interpreter."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_these_are_files_of_a_bundle(zoo):
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "remove", "symlink", "folder"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "remove", "folder"])
 def test_damaged_files_are_refused(folder, name, damage):
     path = folder / name
     data = path.read_bytes()
@@ -60,10 +61,6 @@ def test_damaged_files_are_refused(folder, name, damage):
             path.write_bytes(data + b"\n")
         case "empty":
             path.write_bytes(b"")
-        case "symlink":
-            target = folder.parent / "elsewhere"
-            target.write_bytes(data)
-            path.symlink_to(target)
         case "folder":
             path.mkdir()
     with pytest.raises(BundleError):
@@ -83,6 +80,55 @@ def test_files_that_nobody_summed_are_refused(folder, name):
     (folder / name).write_text("x")
     with pytest.raises(BundleError, match="not listed in SHA256SUMS"):
         Bundle.load(folder)
+
+
+def hub_snapshot(folder):
+    """Every file a link to a blob, as in the Hub's cache."""
+    blobs = folder.parent / "blobs"
+    blobs.mkdir()
+    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        path.rename(blobs / str(number))
+        path.symlink_to(Path(os.path.relpath(blobs / str(number), path.parent)))
+    return folder
+
+
+def test_a_snapshot_of_links_answers_as_the_bundle(zoo, folder):
+    texts = ["glad sun", "cry rain"]
+    found = Bundle.load(hub_snapshot(folder)).predict(texts, "first")
+    assert found == Bundle.load(zoo.bundle).predict(texts, "first")
+
+
+def test_a_link_to_a_bundle_is_one(zoo, tmp_path):
+    (tmp_path / "latest").symlink_to(zoo.bundle)
+    assert Bundle.load(tmp_path / "latest").adapters == Bundle.load(zoo.bundle).adapters
+
+
+def test_what_the_hubs_tools_leave_is_passed_over(zoo, folder):
+    (folder / ".gitattributes").write_text("*.bin filter=lfs\n")
+    (folder / ".cache" / "huggingface" / "download").mkdir(parents=True)
+    (folder / ".cache" / "huggingface" / ".gitignore").write_text("*")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("x")
+    assert Bundle.load(folder).adapters == Bundle.load(zoo.bundle).adapters
+
+
+@pytest.mark.parametrize("name", [".cache/evil", ".git", "adapters/.gitattributes", ".gitignore"])
+def test_what_only_looks_like_it_is_refused(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("x")
+    with pytest.raises(BundleError, match=r"plain files only|not listed in SHA256SUMS"):
+        Bundle.load(folder)
+
+
+def test_links_to_other_content_and_to_nothing_are_refused(folder, tmp_path):
+    for target, problem in (
+        ("/etc/hostname", "changed since it was summed"),
+        (tmp_path / "none", "plain files only"),
+    ):
+        (folder / "weights.bin").unlink()
+        (folder / "weights.bin").symlink_to(target)
+        with pytest.raises(BundleError, match=problem):
+            Bundle.load(folder)
 
 
 def test_a_linked_folder_is_refused(folder):

@@ -1,7 +1,6 @@
 """`SHA256SUMS`: every file of a package, and nothing else, byte for byte."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from lowres_stilts.errors import PackageError
@@ -18,7 +17,7 @@ FILE = re.compile(
     rf"|(?:below|languages)/{NAME}/(?:adapter_config\.json|adapter\.safetensors)"
 )
 """Files that packages may have beside their sums; none of them unpickles."""
-PACKAGE = Sums("package", FILE.pattern, PackageError)
+PACKAGE = Sums("package", FILE.pattern, INNER.pattern, PackageError)
 LARGEST = 512_000_000
 """Bytes of a file; a module is a few megabytes, but an AdapterFusion over a large encoder is hundreds."""
 
@@ -34,22 +33,7 @@ def files_in(folder: Path) -> dict[str, Path]:
     Raises:
         PackageError: something is no plain file, or lies in a folder that no package has.
     """
-    return dict(_walk(folder, ""))
-
-
-def _walk(folder: Path, within: str) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.iterdir()):
-        name = f"{within}{path.name}"
-        if path.is_symlink() or not (path.is_file() or _is_inner(path, name)):
-            raise PackageError(f"{path}: a package has plain files only; remove it")
-        if path.is_dir():
-            yield from _walk(path, f"{name}/")
-        else:
-            yield name, path
-
-
-def _is_inner(path: Path, name: str) -> bool:
-    return path.is_dir() and INNER.fullmatch(name) is not None and any(path.iterdir())
+    return PACKAGE.files_in(folder)
 
 
 def write_sums(folder: Path) -> None:

@@ -37,7 +37,7 @@ def open_package(folder: Path) -> Package:
         UsageError: its path is not UTF-8.
     """
     require_utf8(folder)
-    if folder.is_symlink() or not folder.is_dir():
+    if not folder.is_dir():
         raise PackageError(f"{folder}: no such folder; `lowres-stilts hub list` shows what there is")
     names = verify_sums(folder)
     manifest = read_manifest(folder)

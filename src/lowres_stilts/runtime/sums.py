@@ -6,12 +6,12 @@ from lowres_stilts.errors import BundleError
 from lowres_stilts.sums import SUMS, Sums, rendered, sha256_of
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._+-]*"
-BUNDLE = Sums("bundle", f"(?:{NAME}/)?{NAME}", BundleError)
+BUNDLE = Sums("bundle", f"(?:{NAME}/)?{NAME}", NAME, BundleError)
 
 
 def write_sums(folder: Path) -> None:
     """Writes the sums of all files of a folder and its folders."""
-    sums = {name: sha256_of(path) for name, path in _files(folder).items() if name != SUMS}
+    sums = {name: sha256_of(path) for name, path in BUNDLE.files_in(folder).items() if name != SUMS}
     (folder / SUMS).write_text(rendered(sums), encoding="utf-8")
 
 
@@ -22,11 +22,4 @@ def verify_sums(folder: Path) -> None:
         BundleError: a file is missing, changed, unknown, or no plain file.
     """
     expected = BUNDLE.read(folder)
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise BundleError(f"{path}: a bundle has plain files only; remove it")
-    BUNDLE.require(folder, expected, _files(folder))
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    BUNDLE.require(folder, expected, BUNDLE.files_in(folder))
