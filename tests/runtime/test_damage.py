@@ -26,6 +26,7 @@ FILES = [
     "bare.onnx",
     "weights.bin",
     "tokenizer.json",
+    "README.md",
     "adapters/first.onnx_adapter",
     "adapters/second.onnx_adapter",
     "SHA256SUMS",

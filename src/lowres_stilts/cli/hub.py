@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lowres_stilts.hub.push import Plan
     from lowres_stilts.hub.verify import Package
 
-app = typer.Typer(help="Adapter packages: list, show, verify, push and pull them.", no_args_is_help=True)
+app = typer.Typer(help="Adapter packages and bundles: list, show, verify, push, pull.", no_args_is_help=True)
 app.command("list")(list_command)
-Folder = Annotated[Path, typer.Argument(help="A package.")]
+Folder = Annotated[Path, typer.Argument(help="A package, or a bundle.")]
 Repo = Annotated[str, typer.Argument(help="A repository on the Hugging Face Hub: owner/name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-FolderOrRepo = Annotated[Path, typer.Argument(help="A package: a folder, or owner/name on the Hub.")]
+FolderOrRepo = Annotated[Path, typer.Argument(help="A package or a bundle: a folder, or owner/name on the Hub.")]
 Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit.")]
 
 
@@ -32,11 +32,27 @@ def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Jso
     Example: lowres-stilts hub show adapters/panx-small
     """
     from lowres_stilts.hub.card import card_text
+    from lowres_stilts.hub.kinds import is_bundle
     from lowres_stilts.hub.manifest import dump_manifest, read_manifest
 
     with _found(folder, revision, only_manifest=True) as place:
+        if is_bundle(place):
+            typer.echo(_bundle_shown(place, as_json=as_json), nl=False)
+            return
         manifest = read_manifest(place)
     typer.echo(dump_manifest(manifest) if as_json else card_text(manifest), nl=False)
+
+
+def _bundle_shown(folder: Path, *, as_json: bool) -> str:
+    from lowres_stilts.errors import BundleError
+    from lowres_stilts.export.card import bundle_card
+    from lowres_stilts.parts import read_part
+    from lowres_stilts.runtime.manifest import MANIFEST, Manifest
+
+    manifest = read_part(folder / MANIFEST, Manifest, BundleError, "bundle")
+    if as_json:
+        return manifest.model_dump_json(indent=2) + "\n"
+    return bundle_card(manifest).partition("---\n\n")[2]
 
 
 @app.command("verify")
@@ -54,14 +70,28 @@ def verify_command(
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
+    from lowres_stilts.hub.kinds import is_bundle
     from lowres_stilts.hub.verify import open_package
 
     with _found(folder, revision) as place:
+        if is_bundle(place):
+            _verify_bundle(folder, place, scores=scores)
+            return
         package = open_package(place)
         tasks = ", ".join(task.name for task in package.manifest.tasks)
         typer.echo(f"{folder}: sound; {package.manifest.name}, {_kind(package.manifest)}, {tasks}")
         if scores:
             _verify_scores(package, source, data)
+
+
+def _verify_bundle(folder: Path, place: Path, *, scores: bool) -> None:
+    from lowres_stilts.errors import UsageError
+    from lowres_stilts.runtime import Bundle
+
+    if scores:
+        raise UsageError("--scores: a bundle's scores are measured by `export --data`; verify a package")
+    bundle = Bundle.load(place)
+    typer.echo(f"{folder}: sound; a bundle over {bundle.manifest.base.id}, {', '.join(bundle.adapters)}")
 
 
 def _kind(manifest: "Manifest") -> str:
@@ -177,7 +207,9 @@ def _as_json(plan: "Plan", url: str | None) -> dict[str, Any]:
 @app.command("pull")
 def pull_command(
     repo: Repo,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default adapters/<name>.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="adapters/NAME or bundles/NAME by default.")
+    ] = None,
     revision: Revision = "main",
     as_json: Json = False,
 ) -> None:
@@ -190,7 +222,7 @@ def pull_command(
     quiet_libraries()
     from lowres_stilts.hub.pull import pull_package
 
-    pulled = pull_package(repo, output or Path("adapters") / repo.rpartition("/")[2], revision)
+    pulled = pull_package(repo, output, revision)
     if as_json:
         row = {"folder": str(pulled.folder), "repo": repo, "commit": pulled.commit, "up_to_date": pulled.was_there}
         typer.echo(json.dumps(row, indent=2))

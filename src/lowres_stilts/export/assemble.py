@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
+from lowres_stilts.export.card import CARD, bundle_card
 from lowres_stilts.export.describe import adapter_part, base_part, embedding_part, versions
 from lowres_stilts.export.inside import inside_of
 from lowres_stilts.export.int8 import Range
@@ -99,8 +100,9 @@ def write_bundle(
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the manifest, and the sums of all files."""
+    """Writes the manifest, the card, and the sums of all files."""
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(bundle_card(manifest), encoding="utf-8")
     write_sums(folder)
 
 

@@ -1,4 +1,4 @@
-"""Puts a package into a repository of the Hugging Face Hub, in one commit."""
+"""Puts a package or a bundle into a repository of the Hugging Face Hub, in one commit."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from lowres_stilts.errors import PackageError, UsageError
-from lowres_stilts.hub.checksums import files_in
+from lowres_stilts.hub.kinds import BUNDLES, PACKAGES, Kind, is_bundle
 from lowres_stilts.hub.remote import LOG_IN, Remote, check_name, hub_errors, look_up
-from lowres_stilts.hub.verify import open_package
+from lowres_stilts.hub.verify import require_sound
 
 Change = Literal["new", "changed", "same", "removed"]
 MAIN = constants.DEFAULT_REVISION
@@ -23,8 +23,9 @@ class Plan:
     """What a push would do."""
 
     folder: Path
+    kind: Kind
     name: str
-    """Of the package."""
+    """Of the package or the bundle."""
     repo: str
     branch: str
     private: bool
@@ -42,24 +43,26 @@ class Plan:
 
 
 def plan_push(folder: Path, repo: str, *, private: bool = False, branch: str = MAIN) -> Plan:
-    """Checks the package and compares it with the repository; changes nothing.
+    """Checks a package or a bundle and compares it with the repository; changes nothing.
 
     Raises:
         PackageError: the package is not sound, the Hub cannot be asked, or the repository is public and should
             not be.
+        BundleError: the bundle is not sound.
         UsageError: that is no name of a repository or branch.
     """
     check_name(repo)
     if not branch or re.fullmatch(r"[0-9a-f]{40}", branch):
         raise UsageError("--revision: expected a branch; a commit cannot be added to")
-    manifest = open_package(folder).manifest
+    kind = BUNDLES if is_bundle(folder) else PACKAGES
+    named = require_sound(folder, kind)
     with hub_errors(repo, branch):
         remote, branch_exists = _found(repo, branch)
     if private and remote:
         _check_private(remote)
-    changes = _changes(folder, remote)
+    changes = _changes(kind, folder, remote)
     private = remote.private if remote else private
-    return Plan(folder, manifest.name, repo, branch, private, remote, branch_exists, changes)
+    return Plan(folder, kind, named, repo, branch, private, remote, branch_exists, changes)
 
 
 def push(plan: Plan) -> str:
@@ -74,7 +77,7 @@ def push(plan: Plan) -> str:
         raise PackageError(f"{plan.repo}: pushing needs a token of the Hub with write access; {LOG_IN}")
     with hub_errors(plan.repo, plan.branch, sending=True):
         remote = _prepared(plan)
-        changes = _changes(plan.folder, remote)
+        changes = _changes(plan.kind, plan.folder, remote)
         additions = [
             CommitOperationAdd(name, plan.folder / name)
             for name, change in changes.items()
@@ -122,10 +125,10 @@ def _check_private(remote: Remote) -> None:
         )
 
 
-def _changes(folder: Path, remote: Remote | None) -> dict[str, Change]:
+def _changes(kind: Kind, folder: Path, remote: Remote | None) -> dict[str, Change]:
     theirs = remote.files if remote else {}
     changes: dict[str, Change] = {}
-    for name, path in files_in(folder).items():
+    for name, path in kind.files_in(folder).items():
         there = theirs.get(name)
         changes[name] = "new" if there is None else "same" if there.equals(path) else "changed"
     return changes | dict.fromkeys(sorted(set(theirs) - set(changes)), "removed")
