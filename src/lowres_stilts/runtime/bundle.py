@@ -21,6 +21,7 @@ from lowres_stilts.runtime.predictions import Prediction
 from lowres_stilts.runtime.session import CPU
 from lowres_stilts.runtime.sums import verify_sums
 from lowres_stilts.text.encode import encode_texts, require_whole
+from lowres_stilts.text.tokens import Token, tokens_of
 
 TOKENS_PER_BATCH = 4096
 Name = str | Adapter
@@ -203,6 +204,29 @@ class Bundle:
             if not cut:
                 require_whole(self._tokenizer, pairs, ids, settings.max_length)
         return [Row(row, own, "sequence") for row in ids]
+
+    def tokenize(self, text: str, most: int, *, special_tokens: bool = True) -> list[Token]:
+        """The tokens that `embed` makes of a text, the prefix before it included; nothing is cut off.
+
+        Args:
+            text: to which the bundle's prefix is put.
+            most: characters that both may have, and tokens.
+            special_tokens: whether those at the start and end are among them.
+
+        Raises:
+            UsageError: it has half of a surrogate pair in it.
+            TooLongError: there are more.
+        """
+        require_characters(text)
+        with self._encoding:
+            return tokens_of(
+                self._tokenizer, self.manifest.embedding.prefix + text, most, special_tokens=special_tokens
+            )
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of tokens; ids that are not in the vocabulary have none."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        return text
 
     def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any], *, cut: bool) -> list[Encoded]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""

@@ -125,17 +125,28 @@ class Network:
     def pooled(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
         """Vectors `[rows, hidden]` as long as they come."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
-        output = self._states_of(settings.layer)
-        for chosen in _batches(rows, tokens):
-            part = [rows[number] for number in chosen]
-            (states,) = self._run([output], part)
-            for number, row, own in zip(chosen, part, states, strict=True):
-                found[number] = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
+        for number, states in self._states(rows, settings.layer, tokens):
+            found[number] = states.mean(axis=0) if settings.pooling == "mean" else states[0]
         return found
+
+    def token_vectors(
+        self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int
+    ) -> list[NDArray[np.float32]]:
+        """What `pooled` makes its vectors of: one for each token, special ones too, `[length, hidden]`."""
+        # Copies, as a part of a batch would keep all of it in memory.
+        found = {number: states.copy() for number, states in self._states(rows, settings.layer, tokens)}
+        return [found[number] for number in range(len(rows))]
 
     def states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Last hidden states of one batch, `[rows, length, hidden]`."""
         return self._run([HIDDEN], rows)[0]
+
+    def _states(self, rows: Sequence[Row], layer: int, tokens: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The numbers of rows and their hidden states of a layer, `[length, hidden]`, batch by batch."""
+        for chosen in _batches(rows, tokens):
+            (states,) = self._run([self._states_of(layer)], [rows[number] for number in chosen])
+            for number, own in zip(chosen, states, strict=True):
+                yield number, own[: len(rows[number].ids)]
 
     def _run(self, outputs: Sequence[str], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         ids, mask = padded([row.ids for row in rows], self._base.pad_id)

@@ -21,7 +21,7 @@ from lowres_stilts.serving.problems import FAILED, TOO_LARGE, TOO_MANY, UNAVAILA
 from lowres_stilts.serving.schedule import Piece, Schedule
 from lowres_stilts.serving.settings import Queue
 
-Kind = Literal["scores", "embeddings"]
+Kind = Literal["scores", "embeddings", "token vectors"]
 TOKENIZING = 2
 """Threads that cut texts into tokens."""
 MEMORY_SECONDS = 5
@@ -259,7 +259,8 @@ class Batcher:
     def _finish(self, job: Job) -> None:
         if not job.answer.done():
             job.answer.set_result(job.results)
-            self._learn_speed(job)
+            if job.rows:
+                self._learn_speed(job)
 
     def _learn_speed(self, job: Job) -> None:
         """Characters that pass in a second while there is work; what is long ago counts little."""
@@ -299,4 +300,7 @@ def _through_network(batch: list[Piece]) -> list[Any]:
     network = group.bundle.network
     if group.kind == "scores":
         return list(network.scores(rows, ALL_IN_ONE))
-    return list(network.pooled(rows, group.bundle.manifest.embedding, ALL_IN_ONE))
+    settings = group.bundle.manifest.embedding
+    if group.kind == "token vectors":
+        return network.token_vectors(rows, settings, ALL_IN_ONE)
+    return list(network.pooled(rows, settings, ALL_IN_ONE))

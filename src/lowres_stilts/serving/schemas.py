@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 NAME = "An adapter or a bundle, as GET /info lists them; `model` and `adapter` mean the same."
 Text = Annotated[str, Field(min_length=1)]
 Texts = Text | Annotated[list[Text], Field(min_length=1)]
 Flag = bool | None
+Right = Literal["Right", "right"]
+"""Where a text is cut that is too long: at its end."""
 
 
 def _whole(value: Any) -> Any:
@@ -16,6 +18,24 @@ def _whole(value: Any) -> Any:
 
 
 WHOLE = BeforeValidator(_whole)
+LARGEST_ID = 2**32 - 1
+
+
+def _ids(lists: list[float] | list[list[float]]) -> list[list[int]]:
+    """Checks all at once, as a request may have hundreds of thousands; one list is a batch of one."""
+    batch: Any = lists if isinstance(lists[0], list) else [lists]
+    if not all(0 <= value <= LARGEST_ID and value == int(value) for values in batch for value in values):
+        raise ValueError(f"token ids are whole numbers from 0 to {LARGEST_ID}")
+    return [[int(value) for value in values] for values in batch]
+
+
+IDS = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}}
+Values = Annotated[list[float], Field(min_length=1)]
+Ids = Annotated[
+    Values | Annotated[list[Values], Field(min_length=1)],
+    AfterValidator(_ids),
+    WithJsonSchema({"anyOf": [IDS, {"type": "array", "minItems": 1, "items": IDS}]}),
+]
 Name = Annotated[str, Field(min_length=1, max_length=300, description=NAME)] | None
 SENTENCE = "Angela Merkel alizaliwa Hamburg."
 MOST_ANSWERS = 20
@@ -47,20 +67,29 @@ class Asked(BaseModel):
         return {name for name in (self.model, self.adapter) if name is not None}
 
 
-class EmbedRequest(Asked):
+class EmbedAllRequest(Asked):
+    """Texts whose tokens are to be embedded."""
+
+    model_config = shown({"inputs": "Habari za asubuhi"})
+
+    inputs: Texts
+    truncate: Flag = False
+    """Whether a text that is too long is cut; otherwise it is refused with 413."""
+    truncation_direction: Right | None = None
+    prompt_name: None = None
+
+
+class EmbedRequest(EmbedAllRequest):
     """Texts to embed."""
 
     model_config = shown(
         {"inputs": "Habari za asubuhi"}, {"inputs": ["Good morning", "صبح بخیر"], "truncate": True}
     )
 
-    inputs: Texts
     normalize: Flag = True
     """Whether vectors are scaled to unit length."""
-    truncate: Flag = False
-    """Whether a text that is too long is cut; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
-    prompt_name: None = None
+    dimensions: Annotated[int, WHOLE] | None = None
+    """Nothing but the model's own width is accepted."""
 
 
 class PredictRequest(Asked):
@@ -81,7 +110,7 @@ class PredictRequest(Asked):
     """Whether scores are left as the head gives them, and not made probabilities."""
     truncate: Flag = False
     """Whether a text that is too long is cut, as in training; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
+    truncation_direction: Right | None = None
 
 
 class RerankRequest(Asked):
@@ -96,7 +125,58 @@ class RerankRequest(Asked):
     return_text: Flag = False
     truncate: Flag = False
     """Whether a text that is too long is cut; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
+    truncation_direction: Right | None = None
+
+
+class Sentences(BaseModel):
+    """A sentence, and those that it is compared with."""
+
+    model_config = shown()
+
+    source_sentence: Text
+    sentences: Annotated[list[Text], Field(min_length=1)]
+
+
+class SimilarityParameters(BaseModel):
+    """How sentences are read."""
+
+    model_config = shown()
+
+    truncate: Flag = False
+    """Whether a text that is too long is cut; otherwise it is refused with 413."""
+    truncation_direction: Right | None = None
+    prompt_name: None = None
+
+
+class SimilarityRequest(Asked):
+    """Sentences to compare with one."""
+
+    model_config = shown(
+        {"inputs": {"source_sentence": "Where is the station?", "sentences": ["Kituo kiko wapi?", "Mvua."]}}
+    )
+
+    inputs: Sentences
+    parameters: SimilarityParameters | None = None
+
+
+class TokenizeRequest(Asked):
+    """Texts to cut into tokens."""
+
+    model_config = shown({"inputs": "Habari za asubuhi"})
+
+    inputs: Texts
+    add_special_tokens: Flag = True
+    """Whether those at the start and end are among them."""
+    prompt_name: None = None
+
+
+class DecodeRequest(Asked):
+    """Token ids to make texts of."""
+
+    model_config = shown({"ids": [0, 35378, 2]}, {"ids": [[0, 35378, 2], [0, 8999, 2]]})
+
+    ids: Ids
+    skip_special_tokens: Flag = True
 
 
 class OpenAIEmbeddingsRequest(Asked):
