@@ -90,6 +90,8 @@ class EmbedRequest(EmbedAllRequest):
     """Whether vectors are scaled to unit length."""
     dimensions: Annotated[int, WHOLE] | None = None
     """Nothing but the model's own width is accepted."""
+    encoding_format: Literal["float"] | None = None
+    """Vectors are lists of numbers here; `/v1/embeddings` has base64 as well."""
 
 
 class PredictRequest(Asked):
