@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from lowres_stilts.errors import LowresStiltsError
 
@@ -42,7 +43,8 @@ class Sums:
         """
         path = folder / SUMS
         try:
-            if path.is_symlink() or path.stat().st_size > LARGEST_LIST:
+            found = path.stat()
+            if path.is_symlink() or not S_ISREG(found.st_mode) or found.st_size > LARGEST_LIST:
                 raise self.error(f"{path}: not a plain list of sums")
             text = path.read_bytes().decode("ascii")
         except FileNotFoundError:

@@ -75,6 +75,7 @@ class Bundle:
         network = Network(folder, manifest.base, threads=threads, providers=providers, spin=spin)
         network.require_layer(manifest.embedding.layer)
         bundle = cls(folder, manifest, network, _tokenizer(folder / TOKENIZER))
+        bundle._require_length(manifest.embedding.max_length, "embedding")
         for part in manifest.adapters:
             bundle.add_adapter(folder / part.file, part)
         return bundle
@@ -103,6 +104,7 @@ class Bundle:
         Raises:
             BundleError: it is damaged, or made for another base.
         """
+        self._require_length(part.max_length, part.name)
         own, inputs = self.network.own_graph(part) if part.own_graph else (None, self.network.inputs)
         adapter = load_adapter(path, part, inputs, own)
         self.network.require_fit(path, adapter, FAMILIES[part.family].head)
@@ -241,6 +243,13 @@ class Bundle:
             for number, item in zip(chosen, encoded, strict=True):
                 found[number] = item
         return [item for item in found if item is not None]
+
+    def _require_length(self, length: int, name: str) -> None:
+        most = self.manifest.base.max_length
+        if length > most:
+            raise BundleError(
+                f"{self.folder}: {name} takes {length} tokens, but the base takes {most}; get it anew"
+            )
 
     def _find(self, name: Name) -> Adapter:
         if isinstance(name, Adapter):

@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lowres_stilts.errors import BundleError
-from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
+from lowres_stilts.runtime.adapters import Adapter, Inputs, stack_bytes, stack_shapes, stacked
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
 from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, AdapterPart, BasePart, EmbeddingPart
@@ -20,6 +20,8 @@ from lowres_stilts.runtime.session import graph_errors, open_session, optional_i
 
 STACKED = 16
 """Adapters that stay stacked for the next batch."""
+LARGEST_STACK = 1_000_000_000
+"""Bytes; adapters that would take more are run one after the other."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Network:
         if len(adapters) == 1:
             return self._run_one(outputs, ids, mask, adapters[0])
         stack, weights = self._stack(adapters)
+        if not stack:
+            return self._run_apart(outputs, rows, ids, mask)
         places = {adapter: place for place, adapter in enumerate((None, *stack))}
         index = np.array([places[row.adapter] for row in rows], np.int64)
         given = {IDS: ids, MASK: mask, INDEX: index}
@@ -174,14 +178,36 @@ class Network:
             found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
         return found
 
+    def _run_apart(
+        self, outputs: Sequence[str], rows: Sequence[Row], ids: NDArray[np.int64], mask: NDArray[np.int64]
+    ) -> list[NDArray[np.float32]]:
+        """What a mixed run gives, from a run for each adapter."""
+        found: list[NDArray[np.float32]] = []
+        for adapter in dict.fromkeys(row.adapter for row in rows):
+            chosen = [number for number, row in enumerate(rows) if row.adapter is adapter]
+            several = self._run_one(outputs, ids[chosen], mask[chosen], adapter)
+            found = found or [np.zeros((len(rows), *own.shape[1:]), np.float32) for own in several]
+            for place, own in enumerate(several):
+                missing = max(0, own.shape[-1] - found[place].shape[-1])
+                found[place] = np.pad(found[place], [(0, 0)] * (own.ndim - 1) + [(0, missing)])
+                found[place][chosen, ..., : own.shape[-1]] = own
+        return found
+
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
-        """The stacked weights of these and of others used lately; making a stack takes longer than a small run."""
+        """The stacked weights of these and of others used lately; making a stack takes longer than a small run.
+
+        Nothing where they are too large.
+        """
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
-        if not set(wanted) <= set(bank[0]):
-            kept = tuple(dict.fromkeys((*wanted, *bank[0])))[: max(len(wanted), STACKED)]
-            self._bank = bank = (kept, stacked(kept, self.inputs, self._base.hidden))
-        return bank
+        if set(wanted) <= set(bank[0]):
+            return bank
+        for kept in (tuple(dict.fromkeys((*wanted, *bank[0])))[: max(len(wanted), STACKED)], wanted):
+            shapes = stack_shapes(kept, self.inputs, self._base.hidden)
+            if stack_bytes(shapes) <= LARGEST_STACK:
+                self._bank = bank = (kept, stacked(kept, shapes))
+                return bank
+        return (), {}
 
     def _states_of(self, layer: int) -> str:
         return states_of(layer, self._base.layers)
