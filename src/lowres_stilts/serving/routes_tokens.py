@@ -17,7 +17,7 @@ TOKENS = documented(
     [
         [
             {"id": 0, "text": "<s>", "special": True, "start": None, "stop": None},
-            {"id": 8999, "text": "Habari", "special": False, "start": 0, "stop": 6},
+            {"id": 28017, "text": "Habari", "special": False, "start": 0, "stop": 6},
             {"id": 2, "text": "</s>", "special": True, "start": None, "stop": None},
         ]
     ]

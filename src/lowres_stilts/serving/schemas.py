@@ -175,7 +175,7 @@ class TokenizeRequest(Asked):
 class DecodeRequest(Asked):
     """Token ids to make texts of."""
 
-    model_config = shown({"ids": [0, 35378, 2]}, {"ids": [[0, 35378, 2], [0, 8999, 2]]})
+    model_config = shown({"ids": [0, 28017, 2]}, {"ids": [[0, 28017, 2], [0, 22888, 2]]})
 
     ids: Ids
     skip_special_tokens: Flag = True
