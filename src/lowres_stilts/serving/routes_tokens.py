@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from lowres_stilts.serving.replies import SimpleToken
 from lowres_stilts.serving.routes_tei import QUERY
 from lowres_stilts.serving.routing import OF_BODIES, documented, json, named, note_of, router, service_of
-from lowres_stilts.serving.schemas import DecodeRequest, EmbedAllRequest, TokenizeRequest
+from lowres_stilts.serving.schemas import EmbedAllRequest
+from lowres_stilts.serving.schemas_tokens import DecodeRequest, TokenizeRequest
 
 routes = router(*OF_BODIES)
 VECTORS = documented([[[0.036, -0.021, 0.054], [0.012, 0.044, -0.031]]])
