@@ -259,8 +259,7 @@ class Batcher:
     def _finish(self, job: Job) -> None:
         if not job.answer.done():
             job.answer.set_result(job.results)
-            if job.rows:
-                self._learn_speed(job)
+            self._learn_speed(job)
 
     def _learn_speed(self, job: Job) -> None:
         """Characters that pass in a second while there is work; what is long ago counts little."""
