@@ -24,7 +24,7 @@ from lowres_stilts.export.model import FORMS, base_model
 from lowres_stilts.export.presets import PRESETS, products_of
 from lowres_stilts.export.reference import weights_of
 from lowres_stilts.export.write import write_models
-from lowres_stilts.runtime.adapters import load_adapter, stacked
+from lowres_stilts.runtime.adapters import load_adapter, stack_shapes, stacked
 from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, WEIGHTS, AdapterPart
 from lowres_stilts.runtime.session import CPU, open_session, optional_inputs
 from report import Result
@@ -222,7 +222,7 @@ def _mixed_times(folder: Path, adapters: list[Any], merged: Run, rounds: int) ->
     """Rows a second of 32 adapters in one batch of 32 x 64, over those of a merged model."""
     session = open_session(folder / MIXED, threads=THREADS, providers=CPU)
     inputs = optional_inputs(open_session(folder / MODEL, threads=THREADS, providers=CPU))
-    bank = stacked(adapters, inputs, SHAPE.hidden)
+    bank = stacked(adapters, stack_shapes(adapters, inputs, SHAPE.hidden))
 
     def mixed(ids: NDArray[np.int64]) -> object:
         given = {

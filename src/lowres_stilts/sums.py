@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from lowres_stilts.errors import LowresStiltsError
 
@@ -55,9 +56,8 @@ class Sums:
         """
         path = folder / SUMS
         try:
-            if not path.is_file() or path.stat().st_size > LARGEST_LIST:
-                if not path.exists():
-                    raise FileNotFoundError
+            found = path.stat()
+            if not S_ISREG(found.st_mode) or found.st_size > LARGEST_LIST:
                 raise self.error(f"{path}: not a plain list of sums")
             text = path.read_bytes().decode("ascii")
         except FileNotFoundError:

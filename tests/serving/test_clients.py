@@ -52,6 +52,12 @@ def test_the_hubs_client_extracts_features(served, bundle, path):
     assert not np.allclose(raw, found, atol=1e-3)
 
 
+def test_the_hubs_client_compares(served, bundle):
+    found = hub(served, "/similarity").sentence_similarity(TEXTS[0], other_sentences=TEXTS[1:])
+    vectors = bundle.embed(TEXTS)
+    assert np.allclose(found, vectors[1:] @ vectors[0], atol=1e-5)
+
+
 def test_the_hubs_client_classifies(served, bundle):
     found = hub(served, "/text-classification", "first").text_classification(TEXTS[0])
     expected = bundle.predict(TEXTS[:1], "first")[0]

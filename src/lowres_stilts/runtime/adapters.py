@@ -1,5 +1,6 @@
 """Adapters in onnxruntime's format, one at a time or several stacked."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def load_adapter(
         lora = onnxruntime.LoraAdapter()
         lora.Load(str(path))
     except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise BundleError(f"{path}: no adapter of onnxruntime's: {' '.join(str(error).split())}") from error
+        raise BundleError(f"{path}: no adapter of onnxruntime's: {' '.join(str(error).split())[:300]}") from error
     for name, value in weights.items():
         _check(path, name, value, inputs)
     options = onnxruntime.RunOptions()
@@ -62,10 +63,8 @@ def load_adapter(
     return Adapter(part, own, options, weights, (file, lora))
 
 
-def stacked(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[str, onnxruntime.OrtValue]:
-    """The weights of several adapters, one after the other, the first place being no adapter at all.
-
-    Each is `[1 + adapters, ...]`; what an adapter lacks in rank, labels or layers is zero.
+def stack_shapes(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of what `stacked` makes, by input: the largest adapter decides for all of them.
 
     Args:
         adapters: in their order.
@@ -76,14 +75,35 @@ def stacked(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[st
     found = {}
     for name, sizes in inputs.items():
         several = [adapter.weights.get(name) for adapter in adapters]
-        shape = [
+        shape = (
             size
             if isinstance(size, int)
             else max(least.get(size, 0), *(_size(value, axis) for value in several), 0)
             for axis, size in enumerate(sizes)
-        ]
-        bank = np.zeros((1 + len(several), *shape), np.float32)
-        for place, value in enumerate(several, start=1):
+        )
+        found[name] = (1 + len(several), *shape)
+    return found
+
+
+def stack_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """The memory that a stack of these shapes takes."""
+    return sum(4 * math.prod(shape) for shape in shapes.values())
+
+
+def stacked(adapters: Sequence[Adapter], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, onnxruntime.OrtValue]:
+    """The weights of several adapters, one after the other, the first place being no adapter at all.
+
+    Each is `[1 + adapters, ...]`; what an adapter lacks in rank, labels or layers is zero.
+
+    Args:
+        adapters: in their order.
+        shapes: as `stack_shapes` says.
+    """
+    found = {}
+    for name, shape in shapes.items():
+        bank = np.zeros(shape, np.float32)
+        for place, adapter in enumerate(adapters, start=1):
+            value = adapter.weights.get(name)
             if value is not None:
                 corner: tuple[int | slice, ...] = (place, *map(slice, value.shape))
                 bank[corner] = value
@@ -98,7 +118,9 @@ def _size(value: NDArray[np.float16] | None, axis: int) -> int:
 def _check(path: Path, name: str, value: NDArray[np.float16], inputs: Inputs) -> None:
     sizes = inputs.get(name)
     if sizes is None:
-        raise BundleError(f"{path}: {name} is no input of this bundle's graph; the adapter is for another base")
+        raise BundleError(
+            f"{path}: {name[:100]!r} is no input of this bundle's graph; the adapter is for another base"
+        )
     fits = value.ndim == len(sizes) and all(
         isinstance(size, str) or size == own for size, own in zip(sizes, value.shape, strict=True)
     )

@@ -22,6 +22,7 @@ from lowres_stilts.runtime.predictions import Prediction
 from lowres_stilts.runtime.session import CPU
 from lowres_stilts.runtime.sums import verify_sums
 from lowres_stilts.text.encode import encode_texts, require_whole
+from lowres_stilts.text.tokens import Token, tokens_of
 
 TOKENS_PER_BATCH = 4096
 Name = str | Adapter
@@ -77,6 +78,7 @@ class Bundle:
         network = Network(folder, manifest.base, threads=threads, providers=providers, spin=spin)
         network.require_layer(manifest.embedding.layer)
         bundle = cls(folder, manifest, network, _tokenizer(folder / TOKENIZER))
+        bundle._require_length(manifest.embedding.max_length, "embedding")
         for part in manifest.adapters:
             bundle.add_adapter(folder / part.file, part)
         return bundle
@@ -105,6 +107,7 @@ class Bundle:
         Raises:
             BundleError: it is damaged, or made for another base.
         """
+        self._require_length(part.max_length, part.name)
         own, inputs = self.network.own_graph(part) if part.own_graph else (None, self.network.inputs)
         adapter = load_adapter(path, part, inputs, own)
         self.network.require_fit(path, adapter, FAMILIES[part.family].head)
@@ -210,6 +213,29 @@ class Bundle:
                 require_whole(self._tokenizer, pairs, ids, settings.max_length)
         return [Row(row, own, "sequence") for row in ids]
 
+    def tokenize(self, text: str, most: int, *, special_tokens: bool = True) -> list[Token]:
+        """The tokens that `embed` makes of a text, the prefix before it included; nothing is cut off.
+
+        Args:
+            text: to which the bundle's prefix is put.
+            most: characters that both may have, and tokens.
+            special_tokens: whether those at the start and end are among them.
+
+        Raises:
+            UsageError: it has half of a surrogate pair in it.
+            TooLongError: there are more.
+        """
+        require_characters(text)
+        with self._encoding:
+            return tokens_of(
+                self._tokenizer, self.manifest.embedding.prefix + text, most, special_tokens=special_tokens
+            )
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of tokens; ids that are not in the vocabulary have none."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        return text
+
     def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any], *, cut: bool) -> list[Encoded]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""
         found: list[Encoded | None] = [None] * len(given)
@@ -223,6 +249,13 @@ class Bundle:
             for number, item in zip(chosen, encoded, strict=True):
                 found[number] = item
         return [item for item in found if item is not None]
+
+    def _require_length(self, length: int, name: str) -> None:
+        most = self.manifest.base.max_length
+        if length > most:
+            raise BundleError(
+                f"{self.folder}: {name} takes {length} tokens, but the base takes {most}; get it anew"
+            )
 
     def _find(self, name: Name) -> Adapter:
         if isinstance(name, Adapter):

@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lowres_stilts.errors import BundleError
-from lowres_stilts.runtime.adapters import Adapter, Inputs, stacked
+from lowres_stilts.runtime.adapters import Adapter, Inputs, stack_bytes, stack_shapes, stacked
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
 from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, AdapterPart, BasePart, EmbeddingPart
@@ -20,6 +20,8 @@ from lowres_stilts.runtime.session import graph_errors, open_session, optional_i
 
 STACKED = 16
 """Adapters that stay stacked for the next batch."""
+LARGEST_STACK = 1_000_000_000
+"""Bytes; adapters that would take more are run one after the other."""
 
 
 @dataclass(frozen=True)
@@ -125,17 +127,28 @@ class Network:
     def pooled(self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int) -> NDArray[np.float32]:
         """Vectors `[rows, hidden]` as long as they come."""
         found = np.zeros((len(rows), self._base.hidden), np.float32)
-        output = self._states_of(settings.layer)
-        for chosen in _batches(rows, tokens):
-            part = [rows[number] for number in chosen]
-            (states,) = self._run([output], part)
-            for number, row, own in zip(chosen, part, states, strict=True):
-                found[number] = own[: len(row.ids)].mean(axis=0) if settings.pooling == "mean" else own[0]
+        for number, states in self._states(rows, settings.layer, tokens):
+            found[number] = states.mean(axis=0) if settings.pooling == "mean" else states[0]
         return found
+
+    def token_vectors(
+        self, rows: Sequence[Row], settings: EmbeddingPart, tokens: int
+    ) -> list[NDArray[np.float32]]:
+        """What `pooled` makes its vectors of: one for each token, special ones too, `[length, hidden]`."""
+        # Copies, as a part of a batch would keep all of it in memory.
+        found = {number: states.copy() for number, states in self._states(rows, settings.layer, tokens)}
+        return [found[number] for number in range(len(rows))]
 
     def states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Last hidden states of one batch, `[rows, length, hidden]`."""
         return self._run([HIDDEN], rows)[0]
+
+    def _states(self, rows: Sequence[Row], layer: int, tokens: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The numbers of rows and their hidden states of a layer, `[length, hidden]`, batch by batch."""
+        for chosen in _batches(rows, tokens):
+            (states,) = self._run([self._states_of(layer)], [rows[number] for number in chosen])
+            for number, own in zip(chosen, states, strict=True):
+                yield number, own[: len(rows[number].ids)]
 
     def _run(self, outputs: Sequence[str], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         ids, mask = padded([row.ids for row in rows], self._base.pad_id)
@@ -143,6 +156,8 @@ class Network:
         if len(adapters) == 1:
             return self._run_one(outputs, ids, mask, adapters[0])
         stack, weights = self._stack(adapters)
+        if not stack:
+            return self._run_apart(outputs, rows, ids, mask)
         places = {adapter: place for place, adapter in enumerate((None, *stack))}
         index = np.array([places[row.adapter] for row in rows], np.int64)
         given = {IDS: ids, MASK: mask, INDEX: index}
@@ -163,14 +178,36 @@ class Network:
             found: list[NDArray[np.float32]] = session.run(outputs, {IDS: ids, MASK: mask}, options)
         return found
 
+    def _run_apart(
+        self, outputs: Sequence[str], rows: Sequence[Row], ids: NDArray[np.int64], mask: NDArray[np.int64]
+    ) -> list[NDArray[np.float32]]:
+        """What a mixed run gives, from a run for each adapter."""
+        found: list[NDArray[np.float32]] = []
+        for adapter in dict.fromkeys(row.adapter for row in rows):
+            chosen = [number for number, row in enumerate(rows) if row.adapter is adapter]
+            several = self._run_one(outputs, ids[chosen], mask[chosen], adapter)
+            found = found or [np.zeros((len(rows), *own.shape[1:]), np.float32) for own in several]
+            for place, own in enumerate(several):
+                missing = max(0, own.shape[-1] - found[place].shape[-1])
+                found[place] = np.pad(found[place], [(0, 0)] * (own.ndim - 1) + [(0, missing)])
+                found[place][chosen, ..., : own.shape[-1]] = own
+        return found
+
     def _stack(self, adapters: Sequence[Adapter | None]) -> tuple[tuple[Adapter, ...], dict[str, Any]]:
-        """The stacked weights of these and of others used lately; making a stack takes longer than a small run."""
+        """The stacked weights of these and of others used lately; making a stack takes longer than a small run.
+
+        Nothing where they are too large.
+        """
         wanted = tuple(adapter for adapter in adapters if adapter is not None)
         bank = self._bank
-        if not set(wanted) <= set(bank[0]):
-            kept = tuple(dict.fromkeys((*wanted, *bank[0])))[: max(len(wanted), STACKED)]
-            self._bank = bank = (kept, stacked(kept, self.inputs, self._base.hidden))
-        return bank
+        if set(wanted) <= set(bank[0]):
+            return bank
+        for kept in (tuple(dict.fromkeys((*wanted, *bank[0])))[: max(len(wanted), STACKED)], wanted):
+            shapes = stack_shapes(kept, self.inputs, self._base.hidden)
+            if stack_bytes(shapes) <= LARGEST_STACK:
+                self._bank = bank = (kept, stacked(kept, shapes))
+                return bank
+        return (), {}
 
     def _states_of(self, layer: int) -> str:
         return states_of(layer, self._base.layers)

@@ -4,7 +4,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from lowres_stilts import __version__
-from lowres_stilts.serving import pages, routes_admin, routes_observe, routes_openai, routes_tasks, routes_tei
+from lowres_stilts.serving import (
+    pages,
+    routes_admin,
+    routes_observe,
+    routes_openai,
+    routes_tasks,
+    routes_tei,
+    routes_tokens,
+)
 from lowres_stilts.serving.document import DESCRIPTION, Document
 from lowres_stilts.serving.envelope import Envelope
 from lowres_stilts.serving.keys import KeyRing
@@ -65,6 +73,7 @@ def create_app(settings: Settings) -> Envelope:
 def _add_routes(app: FastAPI, *, is_admin: bool) -> None:
     groups = [
         routes_tei.routes,
+        routes_tokens.routes,
         routes_tasks.routes,
         routes_openai.embeddings_routes,
         routes_openai.models_routes,

@@ -21,7 +21,7 @@ from lowres_stilts.serving.problems import FAILED, TOO_LARGE, TOO_MANY, UNAVAILA
 from lowres_stilts.serving.schedule import Piece, Schedule
 from lowres_stilts.serving.settings import Queue
 
-Kind = Literal["scores", "embeddings"]
+Kind = Literal["scores", "embeddings", "token vectors"]
 TOKENIZING = 2
 """Threads that cut texts into tokens."""
 MEMORY_SECONDS = 5
@@ -299,4 +299,7 @@ def _through_network(batch: list[Piece]) -> list[Any]:
     network = group.bundle.network
     if group.kind == "scores":
         return list(network.scores(rows, ALL_IN_ONE))
-    return list(network.pooled(rows, group.bundle.manifest.embedding, ALL_IN_ONE))
+    settings = group.bundle.manifest.embedding
+    if group.kind == "token vectors":
+        return network.token_vectors(rows, settings, ALL_IN_ONE)
+    return list(network.pooled(rows, settings, ALL_IN_ONE))

@@ -41,7 +41,8 @@ class Document:
         schemas = document["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        self._name_widths(schemas["OpenAIEmbeddingsRequest"]["properties"]["dimensions"])
+        for body in ("EmbedRequest", "OpenAIEmbeddingsRequest"):
+            self._name_widths(schemas[body]["properties"]["dimensions"])
         document["components"]["securitySchemes"] = {"key": BEARER}
         for path, operations in document["paths"].items():
             for method, operation in operations.items():

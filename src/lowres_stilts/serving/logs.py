@@ -1,5 +1,6 @@
 """Logs as lines of JSON, which never have a text of a request in them."""
 
+import json
 import logging
 import time
 import traceback
@@ -32,7 +33,10 @@ class JsonLines(logging.Formatter):
             line["at"] = [
                 f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(record.exc_info[2])
             ][-6:]
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # names of files can be bytes that are no UTF-8
+            return json.dumps(line, default=str)
 
 
 def log_config() -> dict[str, Any]:

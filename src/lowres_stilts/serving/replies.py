@@ -42,6 +42,18 @@ class Ranked(BaseModel):
     text: str | None = None
 
 
+class SimpleToken(Reply):
+    """A token of a text."""
+
+    id: int
+    text: str
+    """Its part of the text, or the name of a special token."""
+    special: bool
+    start: int | None
+    """In bytes of the text's UTF-8, the bundle's prefix included."""
+    stop: int | None
+
+
 class Entity(Reply):
     """An entity, or with `none` a word and its tag."""
 

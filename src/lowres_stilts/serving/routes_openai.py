@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from fastapi import Request, Response
 
-from lowres_stilts.serving.problems import UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import Embeddings, Models
-from lowres_stilts.serving.routes_tei import unit
+from lowres_stilts.serving.routes_tei import require_width, unit
 from lowres_stilts.serving.routing import OF_BODIES, documented, json, named, note_of, router, service_of
 from lowres_stilts.serving.schemas import OpenAIEmbeddingsRequest
 
@@ -33,10 +32,7 @@ async def embeddings(body: OpenAIEmbeddingsRequest, request: Request) -> Respons
     note = note_of(request)
     service = service_of(request)
     name = named(request, body.names)
-    target = await service.open.catalog.encoder(name)
-    hidden = target.bundle.manifest.base.hidden
-    if body.dimensions is not None and body.dimensions != hidden:
-        raise Refusal(UNPROCESSABLE, f"dimensions: the vectors of {target.name} have {hidden}; leave it out")
+    await require_width(request, name, body.dimensions)
     target, found = await service.embed(note, name, texts, truncate=bool(body.truncate))
     vectors: list[Any] = list(unit(found).astype("<f4"))
     if body.encoding_format == "base64":

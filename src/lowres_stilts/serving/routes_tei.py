@@ -1,4 +1,4 @@
-"""The routes of text-embeddings-inference: `/embed`, `/predict`, `/rerank`."""
+"""The routes of text-embeddings-inference: `/embed`, `/similarity`, `/predict`, `/rerank`."""
 
 from typing import Any
 
@@ -7,14 +7,16 @@ from fastapi import Request, Response
 from numpy.typing import NDArray
 
 from lowres_stilts.serving import answers
+from lowres_stilts.serving.problems import UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import LabelScore, Ranked
 from lowres_stilts.serving.routing import ADAPTER, OF_BODIES, documented, json, named, note_of, router, service_of
-from lowres_stilts.serving.schemas import EmbedRequest, PredictRequest, RerankRequest
+from lowres_stilts.serving.schemas import EmbedRequest, PredictRequest, RerankRequest, SimilarityRequest
 
 routes = router(*OF_BODIES)
 QUERY: dict[str, Any] = {"parameters": [ADAPTER]}
 VECTORS = documented([[0.036, -0.021, 0.054]])
 LABELS = documented([{"label": "entailment", "score": 0.81}, {"label": "neutral", "score": 0.19}])
+COSINES = documented([0.87, 0.79])
 RANKS = documented([{"index": 0, "score": 0.87}, {"index": 1, "score": 0.79}])
 
 
@@ -88,6 +90,32 @@ async def rerank(body: RerankRequest, request: Request) -> Response:
     return json(replies)
 
 
+@routes.post("/similarity", tags=["texts"], response_model=list[float], responses=COSINES, openapi_extra=QUERY)
+async def similarity(body: SimilarityRequest, request: Request) -> Response:
+    """How much each sentence is like the first one: the cosine of their vectors."""
+    texts = [body.inputs.source_sentence, *body.inputs.sentences]
+    truncate = body.parameters is not None and bool(body.parameters.truncate)
+    _, found = await service_of(request).embed(
+        note_of(request), named(request, body.names), texts, truncate=truncate
+    )
+    vectors = unit(found)
+    return json(vectors[1:] @ vectors[0])
+
+
+async def require_width(request: Request, name: str | None, dimensions: int | None) -> None:
+    """Whether vectors have the width that is asked for.
+
+    Raises:
+        Refusal: they have another one, or there is no such model.
+    """
+    if dimensions is None:
+        return
+    target = await service_of(request).open.catalog.encoder(name)
+    hidden = target.bundle.manifest.base.hidden
+    if dimensions != hidden:
+        raise Refusal(UNPROCESSABLE, f"dimensions: the vectors of {target.name} have {hidden}; leave it out")
+
+
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of length one."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -97,7 +125,7 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 async def _vectors(body: EmbedRequest, request: Request) -> NDArray[np.float32]:
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    _, found = await service_of(request).embed(
-        note_of(request), named(request, body.names), texts, truncate=bool(body.truncate)
-    )
+    name = named(request, body.names)
+    await require_width(request, name, body.dimensions)
+    _, found = await service_of(request).embed(note_of(request), name, texts, truncate=bool(body.truncate))
     return found if body.normalize is False else unit(found)

@@ -8,6 +8,8 @@ NAME = "An adapter or a bundle, as GET /info lists them; `model` and `adapter` m
 Text = Annotated[str, Field(min_length=1)]
 Texts = Text | Annotated[list[Text], Field(min_length=1)]
 Flag = bool | None
+Right = Literal["Right", "right"]
+"""Where a text is cut that is too long: at its end."""
 
 
 def _whole(value: Any) -> Any:
@@ -47,20 +49,31 @@ class Asked(BaseModel):
         return {name for name in (self.model, self.adapter) if name is not None}
 
 
-class EmbedRequest(Asked):
+class EmbedAllRequest(Asked):
+    """Texts whose tokens are to be embedded."""
+
+    model_config = shown({"inputs": "Habari za asubuhi"})
+
+    inputs: Texts
+    truncate: Flag = False
+    """Whether a text that is too long is cut; otherwise it is refused with 413."""
+    truncation_direction: Right | None = None
+    prompt_name: None = None
+
+
+class EmbedRequest(EmbedAllRequest):
     """Texts to embed."""
 
     model_config = shown(
         {"inputs": "Habari za asubuhi"}, {"inputs": ["Good morning", "صبح بخیر"], "truncate": True}
     )
 
-    inputs: Texts
     normalize: Flag = True
     """Whether vectors are scaled to unit length."""
-    truncate: Flag = False
-    """Whether a text that is too long is cut; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
-    prompt_name: None = None
+    dimensions: Annotated[int, WHOLE] | None = None
+    """Nothing but the model's own width is accepted."""
+    encoding_format: Literal["float"] | None = None
+    """Vectors are lists of numbers here; `/v1/embeddings` has base64 as well."""
 
 
 class PredictRequest(Asked):
@@ -81,7 +94,7 @@ class PredictRequest(Asked):
     """Whether scores are left as the head gives them, and not made probabilities."""
     truncate: Flag = False
     """Whether a text that is too long is cut, as in training; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
+    truncation_direction: Right | None = None
 
 
 class RerankRequest(Asked):
@@ -96,7 +109,38 @@ class RerankRequest(Asked):
     return_text: Flag = False
     truncate: Flag = False
     """Whether a text that is too long is cut; otherwise it is refused with 413."""
-    truncation_direction: Literal["Right", "right"] | None = None
+    truncation_direction: Right | None = None
+
+
+class Sentences(BaseModel):
+    """A sentence, and those that it is compared with."""
+
+    model_config = shown()
+
+    source_sentence: Text
+    sentences: Annotated[list[Text], Field(min_length=1)]
+
+
+class SimilarityParameters(BaseModel):
+    """How sentences are read."""
+
+    model_config = shown()
+
+    truncate: Flag = False
+    """Whether a text that is too long is cut; otherwise it is refused with 413."""
+    truncation_direction: Right | None = None
+    prompt_name: None = None
+
+
+class SimilarityRequest(Asked):
+    """Sentences to compare with one."""
+
+    model_config = shown(
+        {"inputs": {"source_sentence": "Where is the station?", "sentences": ["Kituo kiko wapi?", "Mvua."]}}
+    )
+
+    inputs: Sentences
+    parameters: SimilarityParameters | None = None
 
 
 class OpenAIEmbeddingsRequest(Asked):

@@ -1,6 +1,7 @@
 """The service between its routes and its network: who asks, of what, and whether anything can be answered now."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,10 @@ from lowres_stilts.runtime.network import Row
 from lowres_stilts.serving.batcher import Batcher, Group
 from lowres_stilts.serving.catalog import Catalog, Target
 from lowres_stilts.serving.metrics import Metrics
-from lowres_stilts.serving.problems import TOO_LARGE, UNAVAILABLE, Refusal
+from lowres_stilts.serving.problems import TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.watch import Watch
+from lowres_stilts.text.tokens import Token
 
 Scores = list[NDArray[np.float32]]
 
@@ -59,6 +61,8 @@ class Service:
     is_draining: bool = False
     running: int = 0
     """Requests that were let in and are not answered."""
+    token_vectors: int = 0
+    """That are expected to be in the answers that are being made."""
 
     @property
     def is_ready(self) -> bool:
@@ -124,6 +128,81 @@ class Service:
         target = await self.open.catalog.answerer(name, "classification")
         return target.adapter.part.texts if target.adapter else None
 
+    async def embed_tokens(
+        self, note: Note, name: str | None, texts: Sequence[str], *, truncate: bool
+    ) -> tuple[Target, Scores]:
+        """A vector for each token of each text, special ones too: `[tokens, hidden]` as the encoder gives them.
+
+        Raises:
+            Refusal: no such model, too much text, too many tokens, or no room.
+            TooLongError: a text has too many tokens and may not be cut.
+        """
+        self._require_size(texts)
+        target = await self.open.catalog.encoder(name)
+        note.adapter = target.name
+        most = self.settings.limits.token_vectors
+
+        def prepare() -> Sequence[Row]:
+            rows = target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+            if (tokens := sum(len(row.ids) for row in rows)) > most:
+                raise Refusal(TOO_LARGE, f"{tokens} tokens in one request for their vectors are more than {most}")
+            return rows
+
+        longest = target.bundle.manifest.embedding.max_length
+        with self._room_for_token_vectors(sum(min(longest, len(text.encode())) for text in texts)):
+            found = await self._ask(note, Group(target.bundle, "token vectors"), prepare, texts, len(texts))
+        return target, found
+
+    async def tokenize(
+        self, note: Note, name: str | None, texts: Sequence[str], *, special_tokens: bool
+    ) -> list[list[Token]]:
+        """The tokens that `embed` makes of each text, none cut off.
+
+        Raises:
+            Refusal: no such model, too much text, or no room.
+            TooLongError: there are too many tokens.
+        """
+        self._require_size(texts)
+        target = await self.open.catalog.encoder(name)
+        note.adapter = target.name
+        limits = self.settings.limits
+        found: list[list[Token]] = []
+
+        def prepare() -> Sequence[Row]:
+            room = limits.tokens
+            for text in texts:
+                tokens = target.bundle.tokenize(text, limits.characters, special_tokens=special_tokens)
+                room -= len(tokens)
+                if room < 0:
+                    raise Refusal(TOO_LARGE, f"the texts of one request have more than {limits.tokens} tokens")
+                found.append(tokens)
+            return ()
+
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
+        note.tokens = sum(map(len, found))
+        return found
+
+    async def decode(
+        self, note: Note, name: str | None, ids: Sequence[Sequence[int]], *, skip_special_tokens: bool
+    ) -> list[str]:
+        """The texts of lists of token ids.
+
+        Raises:
+            Refusal: no such model, too many ids, or no room.
+        """
+        self._require_size(ids, "ids")
+        target = await self.open.catalog.encoder(name)
+        note.adapter = target.name
+        found: list[str] = []
+
+        def prepare() -> Sequence[Row]:
+            found.extend(target.bundle.decode(own, skip_special_tokens=skip_special_tokens) for own in ids)
+            return ()
+
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids))
+        note.tokens = sum(map(len, ids))
+        return found
+
     async def answer(
         self,
         note: Note,
@@ -164,7 +243,7 @@ class Service:
         return target, [(item, [next(scores) for _ in item.rows]) for item in prepared]
 
     async def _ask(
-        self, note: Note, group: Group, prepare: Callable[[], Sequence[Row]], texts: Sequence[str], inputs: int
+        self, note: Note, group: Group, prepare: Callable[[], Sequence[Row]], texts: Sequence[Sized], inputs: int
     ) -> Scores:
         self.metrics.asked(note.adapter or "none")
         note.inputs = inputs
@@ -176,10 +255,21 @@ class Service:
         note.tokens = sum(len(row.ids) for row in rows)
         return found
 
-    def _require_size(self, texts: Sequence[str]) -> None:
+    @contextlib.contextmanager
+    def _room_for_token_vectors(self, expected: int) -> Iterator[None]:
+        """While an answer of token vectors is made: all of them together may have so many only."""
+        if self.token_vectors and self.token_vectors + expected > self.settings.queue.token_vectors:
+            raise Refusal(TOO_MANY, "over capacity for vectors of tokens; try again later", 1)
+        self.token_vectors += expected
+        try:
+            yield
+        finally:
+            self.token_vectors -= expected
+
+    def _require_size(self, texts: Sequence[Sized], measure: str = "characters") -> None:
         limits = self.settings.limits
         if len(texts) > limits.inputs:
             raise Refusal(TOO_LARGE, f"{len(texts)} texts in one request are more than {limits.inputs}")
         longest = max(map(len, texts), default=0)
         if longest > limits.characters:
-            raise Refusal(TOO_LARGE, f"a text of {longest} characters is longer than {limits.characters}")
+            raise Refusal(TOO_LARGE, f"a text of {longest} {measure} is longer than {limits.characters}")

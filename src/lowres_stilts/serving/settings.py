@@ -27,6 +27,10 @@ class Limits(Part):
     """Texts of one request."""
     characters: Count = 50_000
     """Of one text."""
+    tokens: Count = 65_536
+    """In one answer of `/tokenize`."""
+    token_vectors: Count = 4096
+    """In one answer of `/embed_all`: with 768 numbers each, 12 MB and three times that as JSON."""
     header_bytes: Count = 16_384
     """Of the request line and all headers."""
     headers: Count = 64
@@ -49,6 +53,8 @@ class Queue(Part):
     """Of the texts that may wait or run at a time; beyond it, 429."""
     client_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     """Of the queue, and of its wait, that one client may fill: there is always room for another one."""
+    token_vectors: Count = 32_768
+    """That all requests to `/embed_all` may be answered with at a time, by their bytes of text; beyond it, 429."""
     deadline_seconds: Seconds = 30
     """Until a request that has no answer yet is given up with 503."""
     wait_seconds: Seconds = 4

@@ -1,6 +1,7 @@
 """Adapters that appear, change and disappear in a folder, and what worker processes tell each other."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 
 import orjson
 
@@ -75,6 +77,8 @@ class Watch:
             await self._catalog.change(what)
         except LowresStiltsError as error:
             logger.warning("an adapter cannot be loaded", extra={**told, "reason": readable(error)})
+        except Exception:  # whatever one folder does, the others are still to be looked at
+            logger.exception("an adapter cannot be loaded", extra=told)
         else:
             logger.info(f"adapter {event}", extra=told)
 
@@ -85,7 +89,8 @@ class Watch:
             place = self._folder if len(self._catalog.shelves) == 1 else self._folder / bundle  # type: ignore[operator]
             for path in sorted(place.iterdir()) if place and place.is_dir() else ():
                 if path.is_dir() and not path.name.startswith(".") and (name := adapter_name(path)):
-                    found[bundle, name] = (path, _fingerprint(path))
+                    with contextlib.suppress(OSError):  # it is being removed
+                        found[bundle, name] = (path, _fingerprint(path))
         return found
 
     def _write_state(self) -> None:
@@ -128,16 +133,39 @@ def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
     with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as own:
         copy = Path(own) / file_name(folder.name)
         try:
-            size = sum(path.lstat().st_size for path in folder.iterdir())
-            if size > LARGEST:
-                raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
-            shutil.copytree(folder, copy, symlinks=True)
+            _require_plain(folder)
+            # What links point to is copied: the sums say whether it is what belongs there.
+            shutil.copytree(folder, copy)
         except (OSError, shutil.Error) as error:
             raise BundleError(f"{folder}: cannot be read") from error
         # What is mapped stays when its folder is gone.
         return bundle.load_adapter(copy)
 
 
+def _require_plain(folder: Path) -> None:
+    """Whether there is nothing but files of a size that can be copied: a pipe or a device may have no end.
+
+    Raises:
+        BundleError: there is something else.
+    """
+    size = 0
+    for path in folder.iterdir():
+        found = path.stat()
+        if not S_ISREG(found.st_mode):
+            raise BundleError(f"{path}: an adapter's folder has plain files only; remove it")
+        size += found.st_size
+    if size > LARGEST:
+        raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
+
+
 def _fingerprint(folder: Path) -> Fingerprint:
-    files = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
+    """What changes when somebody writes into the folder; a link to nothing is no reason to look no further."""
+    return tuple(_state_of(path) for path in sorted(folder.iterdir()))
+
+
+def _state_of(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return path.name, -1, 0
+    return path.name, found.st_size, found.st_mtime_ns
