@@ -158,3 +158,35 @@ def test_a_revision_of_the_recipe_is_the_one_that_is_read(on_hub):
     for ask in (lambda: list(hub.examples(task, "test", "sw")), lambda: hub.pinned([task])):
         with pytest.raises(DataError, match="no revision 'abc'; a folder has no revisions"):
             ask()
+
+
+WITHOUT_ENGLISH_ON_HUB = {
+    "bucc2018": "retrieval, not trained",
+    "tatoeba": "retrieval, not trained",
+    "lareqa": "retrieval, not trained",
+    "mewslix": "retrieval, not trained",
+    "starter-parallel": "retrieval, not trained",
+    "starter-reply": "of the starter's package",
+    "starter-topic": "of the starter's package",
+    "belebele": "it has a test split alone; name English files under data.files",
+    "ccg": "licensed by LDC, in no public copy",
+    "mlm": "text of the user's own",
+}
+
+
+@pytest.mark.parametrize("task", REGISTRY.values(), ids=lambda task: task.name)
+def test_every_task_is_trained_on_english_from_the_hub_or_it_is_known_why_not(task):
+    hub = HubSource()
+    assert hub.names(task, "train") == (task.name not in WITHOUT_ENGLISH_ON_HUB)
+    for part in (*task.parts, task.trained_on, task):
+        if part is not None and part.hub is not None:
+            assert part.hub.lacks <= set(part.languages)
+            assert set(part.hub.languages) <= {part.english, *part.languages}
+
+
+def test_english_xcopa_of_the_hub_is_copa():
+    xcopa, hub = REGISTRY["xcopa"], HubSource()
+    assert xcopa.trained_on is REGISTRY["copa"]
+    assert "en" not in hub.languages(xcopa, "test")
+    assert {"sw", "qu"} <= set(hub.languages(xcopa, "test"))
+    assert "gu" not in hub.languages(REGISTRY["panx"], "dev")

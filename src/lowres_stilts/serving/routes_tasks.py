@@ -16,6 +16,7 @@ from lowres_stilts.serving.schemas import (
     TaggingRequest,
     TextPair,
 )
+from lowres_stilts.text.words import words_in
 
 routes = router(*OF_BODIES)
 ENTITIES = documented([{"entity_group": "PER", "score": 0.91, "word": "Angela Merkel", "start": 0, "end": 13}])
@@ -38,7 +39,7 @@ async def token_classification(body: TaggingRequest, request: Request) -> Respon
     parameters = body.parameters
     ignored = ["O"] if parameters is None or parameters.ignore_labels is None else parameters.ignore_labels
     is_bare = parameters is not None and parameters.aggregation_strategy == "none"
-    inputs = [text for text in texts if text.strip()]
+    inputs = [text for text in texts if words_in(text)]
     _, found = await service_of(request).answer(
         note_of(request), named(request, body.names), "tagging", inputs, texts
     )
@@ -46,7 +47,7 @@ async def token_classification(body: TaggingRequest, request: Request) -> Respon
     replies: list[list[dict[str, Any]]] = []
     for text in texts:
         # White space alone has no words, and so no tags.
-        own = next(tagged) if text.strip() else Tagged((), (), ())
+        own = next(tagged) if words_in(text) else Tagged((), (), ())
         assert isinstance(own, Tagged)  # noqa: S101 the adapter is of this family
         replies.append((answers.word_tags if is_bare else answers.entities)(own, ignored))
     return json(replies[0] if isinstance(body.inputs, str) else replies)
