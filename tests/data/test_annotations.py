@@ -37,7 +37,7 @@ ENTITIES = [
     {"id": 7, "label": "LOC", "start_offset": 23, "end_offset": 31},
     {"id": 5, "label": "PER", "start_offset": 0, "end_offset": 12},
 ]
-STUDIO = studio(*(result("labels", {**span, "text": "…"}) for span in SPANS))
+STUDIO = studio(*(result("labels", {**span, "text": TEXT[span["start"] : span["end"]]}) for span in SPANS))
 CANCELLED = {"was_cancelled": True, "result": [result("labels", {"start": 0, "end": 6, "labels": ["LOC"]})]}
 CONLL = "-DOCSTART- -X- O\n" + "".join(f"{word} -X- _ {tag}\n" for word, tag in zip(WORDS, TAGS, strict=True))
 WEBANNO = """#FORMAT=WebAnno TSV 3.3

@@ -70,7 +70,11 @@ class CustomTask(Settings):
     def _needs_labels(self) -> Self:
         if self.family in {"classification", "tagging"} and len(set(self.labels)) < 2:
             raise ValueError(f"a {self.family} task needs at least two labels")
-        if strange := [label for label in self.label_names.values() if label not in self.labels]:
+        known = {
+            *self.labels,
+            *(label[2:] for label in self.labels if self.family == "tagging" and label[1:2] == "-"),
+        }
+        if strange := [label for label in self.label_names.values() if label not in known]:
             raise ValueError(f"label_names: {strange[0]!r} is not one of the labels {', '.join(self.labels)}")
         return self
 
