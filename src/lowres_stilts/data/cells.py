@@ -56,7 +56,7 @@ def read_cells(
         path: the file.
         delimiter: what stands between cells.
         quoting: `minimal`: cells may stand in quotes, as Python's csv writes them; `none`: quotes are characters;
-            `auto`: the former, with tabs where every cell that has a quote is quoted as a whole.
+            `auto`: the former, with tabs in `.csv` files, and where every cell with a quote is quoted as a whole.
         quoted_tabs: whether `auto` looks for quotes in files with tabs; else they are characters.
 
     Raises:
@@ -66,7 +66,7 @@ def read_cells(
     if SEPARATOR_LINE.fullmatch(first_line(path)[1]):
         next(lines)
     if quoting == "auto" and delimiter == "\t":
-        quoting = "minimal" if quoted_tabs and _is_quoted(path) else "none"
+        quoting = "minimal" if quoted_tabs and (is_csv(path) or _is_quoted(path)) else "none"
     if quoting == "none":
         for number, line in lines:
             yield number, line.split(delimiter)
@@ -107,27 +107,27 @@ def _is_quoted(path: Path) -> bool:
     Raises:
         DataError: the file has one column, and a quote that opens in one line and closes in another.
     """
-    found, opened = False, 0
+    found, columns, opened, over_lines = False, 1, 0, ""
     for number, line in content_lines(path):
         cells = line.split("\t")
+        columns = max(columns, len(cells))
         if opened:
-            if closing := CLOSED.match(line):
-                if len(cells) == 1:
-                    raise DataError(
-                        f"{path}:{opened}: a quote opens here and closes in line {number}; set the task's "
-                        "quoting: minimal where they are one text, or none where they are several"
-                    )
-                opened, cells = 0, line[closing.end() :].split("\t")[1:]
-            elif BETWEEN.fullmatch(line):
+            closing = CLOSED.match(line)
+            if closing is None and BETWEEN.fullmatch(line):
                 continue
-            else:
+            if closing is None:
                 return False
-        for index, cell in enumerate(cells, start=1):
-            if '"' not in cell:
-                continue
-            if not QUOTED.fullmatch(cell):
-                if index < len(cells) or not OPENED.fullmatch(cell):
-                    return False
-                opened = number
-            found = True
+            over_lines = over_lines or f"{path}:{opened}: a quote opens here and closes in line {number}"
+            opened, cells = 0, line[closing.end() :].split("\t")[1:]
+        quoted = [cell for cell in cells if '"' in cell]
+        whole = [QUOTED.fullmatch(cell) is not None for cell in quoted]
+        found = found or bool(quoted)
+        if not all(whole):
+            if not all(whole[:-1]) or quoted[-1] != cells[-1] or not OPENED.fullmatch(cells[-1]):
+                return False
+            opened = number
+    if found and over_lines and not opened and columns == 1:
+        raise DataError(
+            f"{over_lines}; set the task's quoting: minimal if that is one text, or none if it is several"
+        )
     return found and not opened
