@@ -70,10 +70,9 @@ def read_webanno_texts(path: Path, layer: str | None = None) -> Iterator[Record]
     for sentence in _sentences(path, layer):
         here = Record(path, sentence.rows[0][0], {})
         values = {_value(Record(path, number, {}), token, value)[0] for number, token, value in sentence.rows}
+        named = sorted(value or "none" for value in values)
         if len(values) > 1:
-            raise here.error(
-                f"expected one label for all tokens of the sentence, found {', '.join(sorted(values))}"
-            )
+            raise here.error(f"expected one label for all tokens of the sentence, found {', '.join(named)}")
         yield Record(path, here.line, {"text": sentence.text, "label": values.pop() or None})
 
 
