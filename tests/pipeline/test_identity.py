@@ -27,19 +27,25 @@ def keys(tmp_path):
             }
         )
         phases = phase_keys(recipe)
-        return {**phases, "arm": arm_key(recipe, {name: "same" for name in phases})}
+        return {**phases, "arm": arm_key(recipe, dict.fromkeys(phases, "same"))}
 
     return keys
 
 
 @pytest.mark.parametrize(
     "task",
-    [{"columns": {"label": "mood"}}, {"label_names": {"x": "a"}}, {"header": False}, {"quoting": "none"}, {"delimiter": ";"}],
+    [
+        {"columns": {"label": "mood"}},
+        {"label_names": {"x": "a"}},
+        {"header": False},
+        {"quoting": "none"},
+        {"delimiter": ";"},
+    ],
     ids=lambda task: next(iter(task)),
-)  # fmt: skip
+)
 def test_the_same_file_read_in_another_way_is_other_data(task, keys):
     plain, other = keys(), keys(**task)
-    assert plain.keys() == other.keys() == {"target", "arm"}
+    assert plain.keys() == other.keys() == {"2-target", "arm"}
     assert all(plain[name] != other[name] for name in plain)
 
 
