@@ -37,7 +37,7 @@ ENTITIES = [
     {"id": 7, "label": "LOC", "start_offset": 23, "end_offset": 31},
     {"id": 5, "label": "PER", "start_offset": 0, "end_offset": 12},
 ]
-STUDIO = studio(*(result("labels", {**span, "text": "…"}) for span in SPANS))
+STUDIO = studio(*(result("labels", {**span, "text": TEXT[span["start"] : span["end"]]}) for span in SPANS))
 CANCELLED = {"was_cancelled": True, "result": [result("labels", {"start": 0, "end": 6, "labels": ["LOC"]})]}
 CONLL = "-DOCSTART- -X- O\n" + "".join(f"{word} -X- _ {tag}\n" for word, tag in zip(WORDS, TAGS, strict=True))
 WEBANNO = """#FORMAT=WebAnno TSV 3.3
@@ -165,6 +165,78 @@ def test_neighbouring_spans_of_webanno_stay_apart(write):
     rows = "1-1\t0-1\ta\tPER[1]\t\n1-2\t2-3\tb\tPER[2]\t\n1-3\t4-5\tc\tPER\t\n1-4\t6-7\td\tPER\t\n"
     path = write(f"#FORMAT=WebAnno TSV 3.2\n#T_SP=webanno.custom.NE|value\n\n\n#Text=a b c d\n{rows}", "x.tsv")
     assert tagged(path) == [TaggedSentence(("a", "b", "c", "d"), ("B-PER",) * 4)]
+
+
+def test_a_label_of_the_task_without_prefix_is_the_words_tag(write):
+    settings = {"family": "tagging", "languages": ["sw"], "labels": ["NOUN", "VERB", "O"]}
+    task = custom_task("own", CustomTask(**settings))
+    spans = [[0, 12, "NOUN"], [13, 22, "VERB"], [23, 31, "NOUN"]]
+    path = write(json.dumps({"text": TEXT, "label": spans}), "x.jsonl")
+    assert list(task.read(path)) == [TaggedSentence(WORDS, ("NOUN", "NOUN", "VERB", "NOUN", "O"))]
+
+
+def test_a_name_of_entities_stands_for_both_of_their_tags(write):
+    path = write(json.dumps({"text": TEXT, "label": [[0, 12, "Person"], [23, 31, "LOC"]]}), "x.jsonl")
+    assert tagged(path, label_names={"Person": "PER"}) == [TaggedSentence(WORDS, TAGS)]
+
+
+def test_labels_of_several_kinds_are_chosen_by_name(write):
+    task = studio(*(result("labels", span) for span in SPANS), result("choices", {"choices": ["good"]}, "mood"))
+    path = write(json.dumps([task]), "studio.json")
+    assert tagged(path, columns={"label": "ner"}) == tagged(path, columns={"tags": "ner"})
+    assert tagged(path, columns={"label": "ner"}) == [TaggedSentence(WORDS, TAGS)]
+    assert labels(path, columns={"label": "mood"}) == ["good"]
+    with pytest.raises(DataError) as caught:
+        tagged(path)
+    assert str(caught.value).startswith(f"{path}:[0]: labels of several kinds, ner, mood; say which under columns")
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+    assert tagged(write(json.dumps([studio(relation)]), "studio.json")) == [TaggedSentence(WORDS, ("O",) * 5)]
+
+
+def test_spans_that_count_an_emoji_as_two_are_found_by_their_text(write):
+    span = {"start": 3, "end": 15, "text": "Barack Obama", "labels": ["PER"]}
+    path = write(json.dumps({"text": "😀 Barack Obama", "label": [span]}), "x.jsonl")
+    assert tagged(path) == [TaggedSentence(("😀", "Barack", "Obama"), ("O", "B-PER", "I-PER"))]
+    path = write(json.dumps({"text": TEXT, "label": [{**span, "text": "Michelle"}]}), "x.jsonl")
+    with pytest.raises(DataError, match=r"span 3 to 15 \(PER\) is 'ack Obama al', but should be 'Michelle'"):
+        tagged(path)
+
+
+def test_spans_under_another_name_are_never_left_out(write):
+    path = write(json.dumps({"text": TEXT, "ner": SPANS}), "x.jsonl")
+    with pytest.raises(DataError, match=r"no field 'label', but 'ner' has spans; set columns: \{label: ner\}"):
+        tagged(path)
+
+
+SENTENCES = """#FORMAT=WebAnno TSV 3.3
+#T_SP=webanno.custom.Mood|value
+#T_SP=webanno.custom.Topic|value
+
+
+#Text=It is good
+1-1\t0-2\tIt\tgood[1]\tfood[2]\t
+1-2\t3-5\tis\tgood[1]\tfood[2]\t
+1-3\t6-10\tgood\tgood[1]\t_\t
+
+#Text=Awful
+2-1\t11-16\tAwful\tbad\tfood\t
+"""
+
+
+def test_sentences_with_one_label_on_all_tokens_are_labelled_texts(write):
+    path = write(SENTENCES, "x.tsv")
+    assert labels(path, columns={"label": "Mood"}) == ["good", "bad"]
+    task = custom_task("own", CustomTask(family="classification", languages=["sw"], labels=["good", "bad"]))
+    with pytest.raises(DataError) as caught:
+        list(task.read(path))
+    assert str(caught.value) == (
+        f"{path}:7: expected one layer of labels, found webanno.custom.Mood, webanno.custom.Topic; "
+        "say which under columns, such as {label: Mood}"
+    )
+    with pytest.raises(
+        DataError, match=r":7: expected one label for all tokens of the sentence, found food, none"
+    ):
+        labels(path, columns={"label": "Topic"})
 
 
 @given(parts=st.lists(st.sampled_from(["Obama", "東京", "(a)", "x.y", "…", "na"]), min_size=1), data=st.data())

@@ -9,6 +9,7 @@ from lowres_stilts.tasks.tagging import read_tagged
 
 CELL = st.text(st.characters(exclude_characters="\t\r\n\ufeff", exclude_categories=["Cs"]), max_size=12)
 WORD = CELL.filter(str.strip)
+ALONE = WORD.filter(lambda word: not set(word) & set(" ,;|"))
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +80,18 @@ def test_conll_reads_the_same_whatever_wrote_it(write):
 
 @settings(max_examples=50)
 @given(
-    rows_of=st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=5), max_size=4),
-    tagged=st.booleans(),
+    table=st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=5), max_size=4).map(
+        lambda rows: (rows, True)
+    )
+    | st.lists(st.lists(st.tuples(ALONE), min_size=1, max_size=5), max_size=4).map(lambda rows: (rows, False)),
     gap=st.sampled_from(["\n", "\n\n", " \n"]),
 )
-def test_conll_that_is_written_is_read_back(rows_of, tagged, gap, folder):
-    if not tagged:  # a token alone has no spaces
-        rows_of = [[("".join(word.split()), tag) for word, tag in rows] for rows in rows_of]
+def test_conll_that_is_written_is_read_back(table, gap, folder):
+    rows_of, tagged = table
     path = folder / "back.conll"
-    line = "{}\t{}\n" if tagged else "{}\n"
-    path.write_bytes(gap.join("".join(line.format(*row) for row in rows) for rows in rows_of).encode())
+    path.write_bytes(gap.join("".join("\t".join(row) + "\n" for row in rows) for rows in rows_of).encode())
     expected = [
-        {"tokens": [word for word, _ in rows], "tags": [tag for _, tag in rows] if tagged else None}
+        {"tokens": [row[0] for row in rows], "tags": [row[1] for row in rows] if tagged else None}
         for rows in rows_of
     ]
     assert sentences(read_conll(path)) == expected
@@ -125,6 +126,10 @@ def test_conllu_gives_words_and_upos(write):
     ("content", "line", "wanted"),
     [
         ("Juma,B-PER\nalifika,O\n", 1, "a token, a tab and a tag"),
+        ("Juma;B-PER\nalifika;O\n", 1, "a token, a tab and a tag"),
+        ("token,tag\nJuma,B-PER\n", 1, "a token, a tab and a tag"),
+        ("Juma\tB-PER\n# alifika\n", 2, "a token, a tab and a tag"),
+        ("Juma\tB-PER\n\n#alifika\n", 3, "a token, a tab and a tag"),
         ("Juma\nali fika\n", 2, "a token alone"),
         ("a b c d\na b c\n", 2, "4 columns with a space between"),
         ("a b c\n", 1, "a token, a space and a tag"),
@@ -135,6 +140,28 @@ def test_what_is_no_file_of_tokens_is_never_taken_for_one(content, line, wanted,
     with pytest.raises(DataError) as caught:
         list(read_tagged(path))
     assert str(caught.value).startswith(f"{path}:{line}: expected {wanted}, found ")
+
+
+MULTICONER = "# id 7f domain=en\n2.5 _ _ O\n1990-95 _ _ O\n# _ _ O\n#1 _ _ B-PER\n\n# id 8a domain=en\nLeo _ _ O\n"
+
+
+def test_a_comment_is_told_from_a_token_that_begins_with_a_hash(write):
+    assert sentences(read_conll(write(MULTICONER, "x.conll"))) == [
+        {"tokens": ["2.5", "1990-95", "#", "#1"], "tags": ["O", "O", "O", "B-PER"]},
+        {"tokens": ["Leo"], "tags": ["O"]},
+    ]
+    assert sentences(read_conll(write("# O\nJuma B-PER\n"))) == [{"tokens": ["#", "Juma"], "tags": ["O", "B-PER"]}]
+    path = write("# a comment\n#\tO\nJuma\tB-PER\n\n# another\nLeo\tO\n")
+    assert sentences(read_conll(path)) == [
+        {"tokens": ["#", "Juma"], "tags": ["O", "B-PER"]},
+        {"tokens": ["Leo"], "tags": ["O"]},
+    ]
+
+
+def test_a_token_of_several_words_may_come_first(write):
+    row = "\t_\t{}\t_\t_\t0\troot\t_\t_\n"
+    lines = ["1-2\tdel" + row.format("_"), "1\tde" + row.format("ADP"), "2\tel" + row.format("DET")]
+    assert sentences(read_conll(write("".join(lines)))) == [{"tokens": ["de", "el"], "tags": ["ADP", "DET"]}]
 
 
 def test_a_token_may_have_a_comma_or_a_hash(write):

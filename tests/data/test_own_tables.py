@@ -52,7 +52,7 @@ def test_own_names_of_columns_and_the_line_of_each_row(write):
     path = write('review,stars,sentiment\n"line\nend",5,good\nbad one,1,bad\n', "x.csv")
     layout = Layout({"text": "review", "label": "sentiment"})
     assert rows(path, layout) == [("line\nend", "good"), ("bad one", "bad")]
-    assert [record.line for record in read_own(path, FIELDS, layout)] == [3, 4]
+    assert [record.line for record in read_own(path, FIELDS, layout)] == [2, 4]
     path = write(json.dumps({"review": "x", "sentiment": "good"}), "x.jsonl")
     assert rows(path, layout) == [("x", "good")]
 
@@ -72,8 +72,6 @@ def test_a_file_may_leave_out_the_label_as_a_whole(write):
 @pytest.mark.parametrize(
     ("name", "content", "layout", "problem"),
     [
-        ("x.tsv", '{"text": "x", "label": "a"}\n', {}, ":1: expected tab-separated columns, found JSON; name"),
-        ("x.tsv", "text,label\nx,a\n", {}, ":1: expected tab-separated columns, found comma-separated ones; name"),
         ("x.csv", "x,a,b\n", {}, ":1: expected 2 comma-separated columns (text, label), found 3"),
         ("x.csv", "text,label\nx,a\ny\n", {}, ":3: expected 2 comma-separated columns"),
         ("x.csv", "text,label\nx,a\n\ny,b\n", {}, ":3: expected 2 comma-separated columns"),

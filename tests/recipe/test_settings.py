@@ -47,6 +47,42 @@ def test_so_is_every_other_place_that_names_a_task_or_a_language(override, key, 
     assert refusal(write(GOOD), [override]).startswith(f"--set {override}: {key}: a name cannot have '/'")
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            "labels: [a, b], columns: {txt: review}",
+            "columns: 'txt' is no field of this task; its fields are text, label",
+        ),
+        ("labels: [a, b], columns: {text_pair: x}", "columns: 'text_pair' is no field of this task"),
+        ("labels: [a, b], label_names: {x: c}", "label_names: 'c' is not one of the labels a, b"),
+        ("labels: [a, b], delimiter: ';;'", "delimiter: "),
+        ("labels: [a, b], delimiter: '\"'", "delimiter: "),
+        ("labels: [a, b], quoting: all", "quoting: "),
+        (
+            "labels: [O, B-A], family: tagging, label_names: {x: B}",
+            "label_names: 'B' is not one of the labels O, B-A",
+        ),
+        ("family: qa, header: true", "header: a qa task has no tables; remove it"),
+        ("labels: [O, B-A], family: tagging, quoting: none", "quoting: a tagging task has no tables; remove it"),
+    ],
+)
+def test_how_files_are_written_is_checked(settings, problem, write):
+    family = "" if "family" in settings else "family: classification, "
+    override = f"tasks={{own: {{{family}languages: [sw], {settings}}}}}"
+    assert problem in refusal(write(GOOD), [override])
+
+
+def test_how_files_are_written_is_told_in_the_fields_terms(write):
+    own = (
+        "{family: classification, languages: [sw], labels: [a, b], columns: {text: review}, delimiter: '|', "
+        "header: false, quoting: none, label_names: {'1': a}}"
+    )
+    task = Recipe.load(write(GOOD), [f"tasks={{own: {own}}}"]).tasks["own"]
+    assert (task.columns, task.delimiter, task.header, task.quoting) == ({"text": "review"}, "|", False, "none")
+    assert task.label_names == {"1": "a"}
+
+
 def test_a_task_that_nobody_describes_is_unknown_whatever_its_name(write):
     assert Recipe.load(write(GOOD), ["target.task=../x"]).target.task == "../x"
 

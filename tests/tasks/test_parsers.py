@@ -186,10 +186,10 @@ def test_parallel_files_of_unequal_length_or_with_gaps_are_refused(tmp_path, wri
     english = write("a\n", "x-en.en")
     with pytest.raises(DataError, match=r"x-en\.sw: has 2 lines, but x-en\.en has 1"):
         PARALLEL(source)
-    write("\na\n", "x-en.en")
+    write("a\n\n", "x-en.en")
     with pytest.raises(DataError) as caught:
         PARALLEL(source)
-    assert str(caught.value).startswith(f"{english}:1: ")
+    assert str(caught.value).startswith(f"{english}:2: ")
     english.unlink()
     with pytest.raises(DataError, match=r"x-en\.en: no such file"):
         PARALLEL(source)

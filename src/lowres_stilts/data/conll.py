@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lowres_stilts.data.formats import is_csv
 from lowres_stilts.data.readers import Record, read_lines, shown
 from lowres_stilts.errors import DataError
 
@@ -13,18 +14,26 @@ Rows = list[tuple[int, list[str]]]
 DOCSTART = "-DOCSTART-"
 """CoNLL-2003's line between documents, which Label Studio writes, too."""
 SPACES = re.compile(" +")
+COMMENT = re.compile(r"# *(\S+ *=|id |newdoc|newpar|global\.columns)")
+"""Lines before a sentence of CoNLL-U, and of MultiCoNER."""
+NUMBERED = {5: 2, 10: 3}
+"""The tag's column where tokens are numbered: Universal NER's five columns, and CoNLL-U's ten with UPOS."""
+FIRST = re.compile(r"1(-\d+)?|0\.1")
+PART = re.compile(r"\d+[-.]\d+\t")
+"""A token of several words, or an empty one; the words have lines of their own."""
+PAIR = re.compile(r"[^,;|]+([,;|])[^,;|]+")
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the first line with content says of the file."""
+    """What the first line with tokens says of the file."""
 
     count: int
     tabs: bool
     token: int = 0
     tag: int = -1
     numbered: bool = False
-    """Whether lines begin with the token's number, so that there are comments, and tokens of several words."""
+    """Whether lines begin with the token's number, so that some are of parts of tokens, or of several."""
 
     @property
     def wanted(self) -> str:
@@ -35,10 +44,18 @@ class _Columns:
             f"a token, {between} and a tag" if self.count == 2 else f"{self.count} columns with {between} between"
         )
 
-    def split(self, line: str) -> list[str]:
+    def is_comment(self, line: str) -> bool:
+        """Whether a line at the beginning of a sentence is none of its tokens."""
+        if self.numbered or self.count == 1:
+            return self.numbered and line.startswith("#")
+        odd = len(_split(line, tabs=self.tabs)) != self.count
+        return (odd and line.startswith("# ")) or (not self.tabs and bool(COMMENT.match(line)))
+
+    def fit(self, line: str, cells: list[str]) -> bool:
+        """Whether a line has what is wanted."""
         if self.count == 1:
-            return line.split("\t")
-        return line.split("\t") if self.tabs else SPACES.split(line.strip(" "))
+            return not set(" \t") & set(line.strip(" "))
+        return len(cells) == self.count and bool(cells[self.tag].strip())
 
 
 def read_conll(path: Path) -> Iterator[Record]:
@@ -52,22 +69,17 @@ def read_conll(path: Path) -> Iterator[Record]:
     Raises:
         DataError: a line has another number of columns than the first, or an empty tag.
     """
-    columns: _Columns | None = None
-    for rows in _blocks(path):
-        for offset, (number, (line,)) in enumerate(rows):
-            columns = columns or _columns(path, number, line)
-            cells = columns.split(line)
-            if (
-                len(cells) != columns.count
-                or not cells[-1].strip()
-                or (columns.count == 1 and " " in line.strip())
-            ):
+    columns = _columns(path)
+    for sentence in _sentences(path, columns):
+        rows: Rows = []
+        for number, line in sentence:
+            cells = _split(line, tabs=columns.tabs)
+            if not columns.fit(line, cells):
                 raise DataError(f"{path}:{number}: expected {columns.wanted}, found {shown(line)}")
-            rows[offset] = (number, cells)
-        if columns is not None and columns.count == 1:
-            _refuse_commas(path, rows)
-        if columns is not None:
-            yield _record(path, rows, columns)
+            rows.append((number, cells))
+        if columns.count == 1:
+            _refuse_delimiters(path, rows)
+        yield _record(path, rows, columns)
 
 
 def place_of_token(record: Record, index: int) -> Record:
@@ -103,40 +115,48 @@ def without_language_prefix(
     return strip
 
 
-def _blocks(path: Path) -> Iterator[Rows]:
-    """The lines of each sentence, whole; comments and lines between documents left out."""
-    rows: Rows = []
-    numbered = False
+def _sentences(path: Path, columns: _Columns) -> Iterator[list[tuple[int, str]]]:
+    """The numbered lines of each sentence, without comments and without lines between documents."""
+    lines: list[tuple[int, str]] = []
     for number, line in read_lines(path):
-        if not rows and number == 1:
-            numbered = line.startswith("# ") and "\t" not in line
         if not line.strip() or line.startswith(DOCSTART):
-            if rows:
-                yield rows
-            rows = []
-        elif not (numbered and line.startswith("#")) and not (numbered and re.match(r"\d+[-.]\d", line)):
-            rows.append((number, [line]))
-    if rows:
-        yield rows
+            if lines:
+                yield lines
+            lines = []
+        elif not (columns.numbered and PART.match(line)) and (lines or not columns.is_comment(line)):
+            lines.append((number, line))
+    if lines:
+        yield lines
 
 
-def _columns(path: Path, number: int, line: str) -> _Columns:
+def _columns(path: Path) -> _Columns:
+    """The columns of the first line that is surely no comment."""
+    for number, line in read_lines(path):
+        comment = line.startswith("# ") and "\t" not in line
+        if line.strip() and not line.startswith(DOCSTART) and not comment:
+            return _columns_of(path, number, line)
+    return _Columns(1, tabs=False)
+
+
+def _columns_of(path: Path, number: int, line: str) -> _Columns:
     tabs = "\t" in line
-    if not tabs and " " not in line.strip():
-        return _Columns(1, tabs=False)
-    cells = line.split("\t") if tabs else SPACES.split(line.strip(" "))
-    if len(cells) in {5, 10} and cells[0] == "1":
-        return _Columns(len(cells), tabs, token=1, tag=2 if len(cells) == 5 else 3, numbered=True)
+    cells = _split(line, tabs=tabs)
+    if len(cells) in NUMBERED and FIRST.fullmatch(cells[0]):
+        return _Columns(len(cells), tabs, token=1, tag=NUMBERED[len(cells)], numbered=True)
     if len(cells) == 3:
         between = "a tab" if tabs else "a space"
         raise DataError(f"{path}:{number}: expected a token, {between} and a tag, found {shown(line)}")
     return _Columns(len(cells), tabs)
 
 
-def _refuse_commas(path: Path, rows: Rows) -> None:
+def _split(line: str, *, tabs: bool) -> list[str]:
+    return line.split("\t") if tabs else SPACES.split(line.strip(" "))
+
+
+def _refuse_delimiters(path: Path, rows: Rows) -> None:
     """Stops where every line of a sentence is two words with a comma between: a CSV file is not bare tokens."""
     lines = [cells[0] for _, cells in rows]
-    if len(lines) > 1 and all(re.fullmatch(r"[^,]+,[^,]+", line) for line in lines):
+    if (len(lines) > 1 or is_csv(path)) and all(PAIR.fullmatch(line) for line in lines):
         raise DataError(f"{path}:{rows[0][0]}: expected a token, a tab and a tag, found {shown(lines[0])}")
 
 

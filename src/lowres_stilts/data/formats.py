@@ -2,75 +2,101 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.data.readers import Record, read_jsonl, read_lines, shown
+from lowres_stilts.data.readers import Record, first_line, read_jsonl, read_lines, shown
 from lowres_stilts.errors import DataError
 
-JSON_LINES = {".jsonl", ".ndjson"}
-DELIMITERS = {",": "comma-separated", ";": "semicolon-separated", "\t": "tab-separated"}
-QUOTED = re.compile(r'"(?:[^"]|"")*"')
-"""A whole cell in quotes, as Python's csv and spreadsheets write it."""
+JSON = {".json", ".jsonl", ".ndjson"}
+LIST_BEGINS = re.compile(r"\[\s*($|\{)")
+MARKUP = re.compile(r"<(\?xml|!doctype|html)\b", re.IGNORECASE)
 
 
 def is_json(path: Path) -> bool:
-    """Whether the name says JSON or JSON lines; upper case counts as lower case."""
-    return path.suffix.lower() in {*JSON_LINES, ".json"}
+    """Whether the name says JSON or JSON lines, in lower case or upper, or the first line begins such a file."""
+    if path.suffix.lower() in JSON:
+        return True
+    line = first_line(path)[1].strip()
+    return line == "{" or bool(LIST_BEGINS.match(line)) or _object(line) is not None
+
+
+def has_records(path: Path) -> bool:
+    """Whether a file has JSON lines or a list of objects, by its name and first line, and not one document."""
+    if path.suffix.lower() in JSON - {".json"} or not is_json(path):
+        return True
+    line = first_line(path)[1].strip()
+    found = _object(line)
+    return line.startswith("[") or (found is not None and "data" not in found)
+
+
+def is_csv(path: Path) -> bool:
+    """Whether the name says CSV."""
+    return path.suffix.lower() == ".csv"
 
 
 def read_json(path: Path) -> Iterator[Record]:
-    """Records of JSON lines, or of a `.json` file with one list of objects, which stand at `[index]`.
+    """Records of JSON lines, or of one list of objects, which stand at `[index]`.
 
     Raises:
         DataError: the file is neither.
     """
-    if path.suffix.lower() in JSON_LINES:
+    number, line = first_line(path)
+    if line.strip() and not is_json(path):
+        raise DataError(
+            f"{path}:{number}: expected JSON, found {shown(line)}; write an object in each line, or a list of them"
+        )
+    if not line.lstrip().startswith("["):
+        if line.strip() == "{":
+            raise DataError(f"{path}:{number}: expected an object in each line, or a list of objects, found '{{'")
         yield from read_jsonl(path)
         return
-    first = next((line for _, line in read_lines(path) if line.strip()), "")
-    if not first.lstrip().startswith("["):
-        yield from read_jsonl(path)
-        return
-    for index, item in enumerate(_list(path)):
+    for index, item in enumerate(read_document(path)):
         if not isinstance(item, dict):
             raise DataError(f"{path}:[{index}]: expected a JSON object, found {shown(item)}")
         yield Record(path, f"[{index}]", item)
 
 
-def refuse_other_format(path: Path, columns: Sequence[str], number: int, line: str) -> None:
-    """Stops where a line of a tab-separated file without tabs is JSON, or the header of a CSV file.
-
-    Args:
-        path: the file.
-        columns: the columns that it should have.
-        number: of the line.
-        line: without tabs.
+def read_document(path: Path) -> Any:
+    """The value of a file that is one JSON document.
 
     Raises:
-        DataError: the line is of another format.
+        DataError: it is none.
     """
-    bare = line.strip()
-    if bare.startswith("{") and bare.endswith("}"):
-        raise DataError(f"{path}:{number}: expected tab-separated columns, found JSON; name such a file .jsonl")
-    for delimiter in ",;":
-        cells = {cell.strip(' "') for cell in line.split(delimiter)}
-        if len(cells) > 1 and cells >= {columns[0]}:
-            raise DataError(
-                f"{path}:{number}: expected tab-separated columns, found {DELIMITERS[delimiter]} ones; "
-                "name such a file .csv"
-            )
-
-
-def _list(path: Path) -> list[Any]:
     text = "\n".join(line for _, line in read_lines(path))
     try:
-        found = json.loads(text)
+        return json.loads(text)
     except RecursionError as error:
         raise DataError(f"{path}: not valid JSON (nested too deeply)") from error
     except ValueError as error:  # a number of thousands of digits is one too
         if isinstance(error, json.JSONDecodeError):
             raise DataError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from error
         raise DataError(f"{path}: not valid JSON (a number is too long)") from error
-    return list(found)
+
+
+def refuse_markup(path: Path) -> None:
+    """Stops where the lines of a file of bare texts are those of a known format that is not read.
+
+    Raises:
+        DataError: the file is XML, HTML, or for fastText.
+    """
+    number, line = first_line(path)
+    if MARKUP.match(line.lstrip()):
+        raise DataError(
+            f"{path}:{number}: expected texts, found {shown(line)}; write them as CSV, TSV or JSON lines"
+        )
+    if line.startswith("__label__"):
+        raise DataError(
+            f"{path}:{number}: expected a text, a tab and a label, found a line for fastText, {shown(line)}"
+        )
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    if not (line.startswith("{") and line.endswith("}")):
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

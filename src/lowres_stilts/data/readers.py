@@ -9,6 +9,16 @@ from typing import Any, TypeGuard
 from lowres_stilts.data.examples import Defect
 from lowres_stilts.errors import DataError
 
+BINARY = {
+    b"PK\x03\x04": "a ZIP file, which an Excel sheet is, too",
+    b"\xd0\xcf\x11\xe0": "an old Excel sheet",
+    b"PAR1": "Parquet",
+    b"\x1f\x8b": "a gzip file",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""How files begin that are taken for text by mistake."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -57,7 +67,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as handle:
             for number, raw in enumerate(handle, start=1):
-                body = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                body = _without_mark(path, raw) if number == 1 else raw
                 try:
                     yield number, body.rstrip(b"\r\n").decode("utf-8")
                 except UnicodeDecodeError as error:
@@ -70,16 +80,29 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def _without_mark(path: Path, raw: bytes) -> bytes:
+    """The first line without a byte-order mark of UTF-8."""
+    for mark, kind in BINARY.items():
+        if raw.startswith(mark):
+            raise DataError(f"{path}:1: expected text in UTF-8, found {kind}; save it as CSV, TSV or JSON lines")
+    return raw.removeprefix(b"\xef\xbb\xbf")
+
+
 def content_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines of a file; empty ones at its end are left out."""
     empty: list[tuple[int, str]] = []
     for number, line in read_lines(path):
-        if line:
+        if line.strip() or "\t" in line:
             yield from empty
             empty = []
             yield number, line
         else:
             empty.append((number, line))
+
+
+def first_line(path: Path) -> tuple[int, str]:
+    """The first line that is not blank, and its number; an empty one where there is none."""
+    return next(((number, line) for number, line in read_lines(path) if line.strip()), (1, ""))
 
 
 def read_tsv(path: Path, columns: Sequence[str], label: str | None = None) -> Iterator[Record]:

@@ -1,26 +1,25 @@
 """The reader of SQuAD's JSON, which XQuAD, MLQA and TyDi QA share."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.data.formats import JSON_LINES
-from lowres_stilts.data.readers import Record, read_jsonl, read_lines, shown
+from lowres_stilts.data.formats import has_records, read_document, read_json
+from lowres_stilts.data.readers import Record, shown
 from lowres_stilts.errors import DataError
 
 
 def read_squad(path: Path) -> Iterator[Record]:
     """Questions with their context: `id`, `question`, `context`, `answers` (or none), `is_impossible`.
 
-    A record's place is its path in the document, such as `data[0].paragraphs[2].qas[1]`. JSON lines with these
-    fields are read too.
+    A record's place is its path in the document, such as `data[0].paragraphs[2].qas[1]`. JSON lines, or a list,
+    with these fields are read too.
 
     Raises:
         DataError: the file is no JSON of this shape.
     """
-    if path.suffix.lower() in JSON_LINES:
-        yield from read_jsonl(path)
+    if has_records(path):
+        yield from read_json(path)
         return
     for paragraph in read_squad_paragraphs(path):
         for item, place in _items(paragraph, "qas"):
@@ -39,15 +38,7 @@ def read_squad_paragraphs(path: Path) -> Iterator[Record]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    text = "\n".join(line for _, line in read_lines(path))
-    try:
-        document = json.loads(text)
-    except RecursionError as error:
-        raise DataError(f"{path}: not valid JSON (nested too deeply)") from error
-    except ValueError as error:  # a number of thousands of digits is one too
-        if isinstance(error, json.JSONDecodeError):
-            raise DataError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from error
-        raise DataError(f"{path}: not valid JSON (a number is too long)") from error
+    document = read_document(path)
     if not isinstance(document, dict):
         raise DataError(f"{path}: expected a JSON object with 'data', found {shown(document)}")
     return document

@@ -4,48 +4,38 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lowres_stilts.data.formats import is_json, read_json, refuse_other_format
-from lowres_stilts.data.readers import Record, content_lines, read_tsv
+from lowres_stilts.data.formats import is_csv, is_json, read_json
+from lowres_stilts.data.own_tables import Layout, read_own
+from lowres_stilts.data.readers import Record, content_lines
 from lowres_stilts.errors import DataError
 
 FileReader = Callable[[Path], Iterator[Record]]
+QUOTES_AS_CHARACTERS = Layout(quoted_tabs=False)
 
 
 def tsv(*columns: str, label: str | None = "label") -> FileReader:
-    """A reader of TSV files with these columns, or of JSON lines with these fields.
+    """A reader of TSV files with these columns, of CSV, or of JSON with these fields.
 
-    Where the first line names them, other columns may stand beside them, in any order.
+    Where the first line names them, other columns may stand beside them, in any order. In TSV, quotes are
+    characters like any other, as in XTREME's official reader.
 
     Args:
         columns: their names, in order.
         label: the last column, which a file without labels may leave out.
     """
-    required = {column for column in columns if column != label}
-
-    def read(path: Path) -> Iterator[Record]:
-        if is_json(path):
-            return read_json(path)
-        number, first = next(content_lines(path), (1, ""))
-        if path.suffix.lower() == ".csv":
-            raise DataError(f"{path}: expected tab-separated columns or JSON lines, found a file named .csv")
-        if "\t" not in first:
-            refuse_other_format(path, columns, number, first)
-        headed = required <= set(first.split("\t"))
-        return read_table(path) if headed else read_tsv(path, columns, label)
-
-    return read
+    return lambda path: read_own(path, columns, QUOTES_AS_CHARACTERS, label)
 
 
 def read_table(path: Path) -> Iterator[Record]:
     """Records of a tab-separated file whose first line names the columns; quotes are characters like any other.
 
-    JSON lines are read as such.
+    JSON and CSV are read as such.
 
     Raises:
         DataError: a line has another number of columns, or the header names a column twice.
     """
-    if is_json(path):
-        yield from read_json(path)
+    if is_json(path) or is_csv(path):
+        yield from read_json(path) if is_json(path) else read_csv(path)
         return
     header: list[str] = []
     for number, line in content_lines(path):

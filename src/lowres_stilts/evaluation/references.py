@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lowres_stilts.data.readers import read_jsonl, read_lines
+from lowres_stilts.data.readers import content_lines, read_jsonl, read_lines
 from lowres_stilts.data.withheld import are_placeholder_labels, is_placeholder_answer, is_sorted
 from lowres_stilts.errors import DataError
 from lowres_stilts.evaluation.answers import Answers
@@ -57,7 +57,7 @@ def read_gold_labels(path: Path) -> list[str]:
         WithheldError: there are two columns, as in files without labels.
     """
     labels = []
-    for number, line in read_lines(path):
+    for number, line in content_lines(path):
         cells = line.split("\t")
         if len(cells) == 2 and number == 1:
             raise WithheldError(f"{path}:{number}: no label in the last column")
@@ -159,9 +159,9 @@ def read_parallel_labels(path: Path) -> list[str]:
         WithheldError: the English side is sorted.
     """
     english = path.with_suffix(".en")
-    if english.exists() and is_sorted([line for _, line in read_lines(english)]):
+    if english.exists() and is_sorted([line for _, line in content_lines(english)]):
         raise WithheldError(f"{english}: the sentences are sorted")
-    return [str(index) for index, _ in enumerate(read_lines(path))]
+    return [str(index) for index, _ in enumerate(content_lines(path))]
 
 
 def read_lareqa(path: Path) -> list[tuple[str, Answers]]:

@@ -81,7 +81,7 @@ def arm_key(recipe: Recipe, keys: Mapping[str, str]) -> str:
     how = settings.model_dump(include={"split", "limit", "tokens_per_batch", "retrieval"})
     # The bare encoder has no use for a seed.
     common = _common(recipe) if keys else [FORMAT, model_identity(recipe.model)]
-    return _key(common, last, ground, target.name, target.metric, target.max_length, how, tests)
+    return _key(common, last, ground, target.name, target.metric, target.max_length, how, tests, *_layout(target))
 
 
 def baseline_recipe(recipe: Recipe) -> Recipe:
@@ -156,9 +156,14 @@ def model_identity(settings: ModelSettings) -> Any:
 def _data(
     source: Source, task: Task, train: TrainSettings, languages: Iterable[str], *, translated: bool = False
 ) -> Any:
-    record = [task.name, task.family, task.labels, task.max_length, task.metric]
+    record = [task.name, task.family, task.labels, task.max_length, task.metric, *_layout(task)]
     told = [_files(source, task, "train", language, translated=translated) for language in languages]
     return [record, train.model_dump(), told, _files(source, task, "dev", task.english)]
+
+
+def _layout(task: Task) -> list[Any]:
+    """How its files are written, where a recipe says so: other keys are older than that."""
+    return [dict(task.layout)] if task.layout else []
 
 
 def _files(source: Source, task: Task, split: Split, language: str, *, translated: bool = False) -> Any:

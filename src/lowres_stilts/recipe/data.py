@@ -50,15 +50,15 @@ class CustomTask(Settings):
     labels: list[str] = []
     """The labels of a classification or the tags of a tagging task."""
     label_names: dict[str, str] = {}
-    """Other spellings of labels in the files, each with the label that it means."""
+    """Other spellings of labels in the files, each with the label, or the type of entity, that it means."""
     columns: dict[str, str] = {}
     """The files' own names of fields, by ours: `{text: review, label: sentiment}`."""
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """Between the columns of a table; by default a comma, semicolon or tab in `.csv` files, a tab in others."""
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] | None = None
+    """Between the columns of a table; by default as in the header, else a comma in `.csv` and a tab in others."""
     header: bool | None = None
     """Whether a table's first line names its columns; by default where it names all that are needed."""
     quoting: Literal["auto", "none", "minimal"] = "auto"
-    """Whether cells may stand in quotes; `auto`: in CSV, and in TSV where every quote is part of such a cell."""
+    """Whether cells may stand in quotes; `auto`: in CSV, and in TSV if every cell with a quote is in quotes."""
     pair: bool = False
     """Whether a classification has two texts, `text` and `text_pair`."""
     max_length: Positive = 128
@@ -70,8 +70,24 @@ class CustomTask(Settings):
     def _needs_labels(self) -> Self:
         if self.family in {"classification", "tagging"} and len(set(self.labels)) < 2:
             raise ValueError(f"a {self.family} task needs at least two labels")
-        if strange := [label for label in self.label_names.values() if label not in self.labels]:
+        known = {
+            *self.labels,
+            *(label[2:] for label in self.labels if self.family == "tagging" and label[1:2] == "-"),
+        }
+        if strange := [label for label in self.label_names.values() if label not in known]:
             raise ValueError(f"label_names: {strange[0]!r} is not one of the labels {', '.join(self.labels)}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_tables(self) -> Self:
+        table = {
+            "delimiter": self.delimiter,
+            "header": self.header,
+            "quoting": {"auto": None}.get(self.quoting, "set"),
+        }
+        given = [name for name, value in table.items() if value is not None]
+        if given and self.family not in {"classification", "retrieval"}:
+            raise ValueError(f"{given[0]}: a {self.family} task has no tables; remove it")
         return self
 
     @model_validator(mode="after")

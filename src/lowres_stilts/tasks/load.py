@@ -28,6 +28,8 @@ METRIC_OF_FAMILY: Mapping[FamilyName, str] = {
     "qa": "squad",
     "retrieval": "accuracy",
 }
+WRITTEN = {"columns", "delimiter", "header", "quoting", "label_names"}
+"""What a recipe says of how files are written."""
 
 
 def open_source(settings: DataSettings) -> Source:
@@ -84,9 +86,9 @@ def custom_task(name: str, settings: CustomTask) -> Task:
     fields = ("text", "text_pair") if settings.pair else ("text",)
     layout = Layout(settings.columns, settings.delimiter, settings.header, settings.quoting)
     layouts: dict[FamilyName, tuple[Reader, Parser]] = {
-        "classification": (own_texts(fields, layout), parse_text),
+        "classification": (own_texts(fields, layout, {*settings.labels, *settings.label_names}), parse_text),
         "multiple_choice": (own_json(read_json, layout), parse_plain),
-        "tagging": (own_tagged(layout), parse_tagged),
+        "tagging": (own_tagged(layout, settings.labels), parse_tagged),
         "qa": (own_json(read_squad, layout), parse_squad),
     }
     reader, parser = layouts.get(settings.family, (None, None))
@@ -101,10 +103,21 @@ def custom_task(name: str, settings: CustomTask) -> Task:
         pool=partial(read_parallel, layout=layout) if settings.family == "retrieval" else None,
         fields=fields,
         labels=tuple(settings.labels),
-        label_names=settings.label_names,
+        label_names=_label_names(settings),
         max_length=settings.max_length,
         licence=settings.licence,
+        layout=settings.model_dump(include=WRITTEN, exclude_defaults=True),
     )
+
+
+def _label_names(settings: CustomTask) -> dict[str, str]:
+    """Other spellings of labels; that of a type of entity stands for its two tags."""
+    names = dict(settings.label_names)
+    for theirs, ours in settings.label_names.items():
+        names |= {
+            f"{prefix}-{theirs}": f"{prefix}-{ours}" for prefix in "BI" if f"{prefix}-{ours}" in settings.labels
+        }
+    return names
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

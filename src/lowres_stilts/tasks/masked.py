@@ -9,7 +9,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lowres_stilts.data.examples import TextExample
-from lowres_stilts.data.formats import is_json, read_json
+from lowres_stilts.data.formats import is_json
+from lowres_stilts.data.own_tables import Layout, read_own
 from lowres_stilts.data.readers import Record, read_lines
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack
 from lowres_stilts.tasks.task import Task
@@ -18,9 +19,9 @@ from lowres_stilts.text.masking import Masking
 
 
 def read_text_lines(path: Path) -> Iterator[Record]:
-    """One text per line, or JSON with `text`; blank lines are skipped."""
-    if is_json(path):
-        yield from read_json(path)
+    """One text per line, or JSON, CSV or TSV with `text`; blank lines are skipped."""
+    if is_json(path) or path.suffix.lower() in {".csv", ".tsv"}:
+        yield from read_own(path, ["text"], Layout(), label=None)
         return
     for number, line in read_lines(path):
         if line.strip():

@@ -7,6 +7,7 @@ from typing import Any
 from lowres_stilts.data.examples import Defective, is_labelled
 from lowres_stilts.data.readers import Record
 from lowres_stilts.tasks.task import Split, Task
+from lowres_stilts.tasks.unlabelled import LabelsElsewhere
 
 LeftOut = Counter[tuple[str, Split, str, str]]
 """How many examples are not used, by task, split, language and defect."""
@@ -71,7 +72,11 @@ def nested(left_out: LeftOut) -> dict[str, Any]:
 def _parsed(task: Task, records: Iterable[Record], *, alike: bool) -> Iterator[Any]:
     """Examples of records; where they must be alike, all of them have answers or none has."""
     labelled: bool | None = None
+    some = False
+    elsewhere = LabelsElsewhere(task)
+    path = ""
     for record in records:
+        path = str(record.path)
         example = task.example(record)
         if alike and not isinstance(example, Defective):
             found = is_labelled(example)
@@ -79,7 +84,12 @@ def _parsed(task: Task, records: Iterable[Record], *, alike: bool) -> Iterator[A
                 has, others = ("an answer", "have none") if found else ("no answer", "have one")
                 raise record.error(f"this example has {has}, but those before it {others}; give all or none")
             labelled = found
+        some = some or isinstance(example, Defective) or is_labelled(example)
+        if not some:
+            elsewhere.see(record, example)
         yield example
+    if not some:
+        elsewhere.require_none(path)
 
 
 def _with_ids_of_their_own(records: Iterable[Record]) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from typing import Any
 from lowres_stilts.data.examples import Passage, Pool, Query
 from lowres_stilts.data.formats import is_json
 from lowres_stilts.data.own_tables import Layout, read_own
-from lowres_stilts.data.readers import Record, content_lines, read_jsonl, read_tsv, shown
+from lowres_stilts.data.readers import Record, read_jsonl, read_lines, read_tsv, shown
 from lowres_stilts.data.squad import read_squad_paragraphs
 from lowres_stilts.data.withheld import is_sorted
 from lowres_stilts.errors import DataError
@@ -41,7 +41,7 @@ def _pairs(path: Path, layout: Layout) -> Iterator[tuple[str, str]]:
             yield record.text("source"), record.text("english")
         return
     english_path = path.with_suffix(".en")
-    sources, english = list(content_lines(path)), list(content_lines(english_path))
+    sources, english = _without_last_blanks(list(read_lines(path)), list(read_lines(english_path)))
     if len(sources) != len(english):
         raise DataError(f"{path}: has {len(sources)} lines, but {english_path.name} has {len(english)}")
     for (line, source), (_, translation) in zip(sources, english, strict=True):
@@ -49,6 +49,12 @@ def _pairs(path: Path, layout: Layout) -> Iterator[tuple[str, str]]:
             Record(path, line, {"sentence": source}).text("sentence"),
             Record(english_path, line, {"sentence": translation}).text("sentence"),
         )
+
+
+def _without_last_blanks(*files: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    """The lines of parallel files, up to the last that is not blank in all of them."""
+    count = max((number for lines in files for number, line in lines if line.strip()), default=0)
+    return [lines[:count] for lines in files]
 
 
 def read_mining(path: Path, task: Task, language: str) -> Pool:

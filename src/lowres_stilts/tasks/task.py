@@ -75,6 +75,8 @@ class Task:
     """Most tokens of one sequence, special tokens counted in."""
     tolerates: frozenset[Defect] = frozenset()
     """Known defects of a published set, which are counted and left out instead of ending a run."""
+    layout: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """How a recipe says that the files of a task of the user's own are written, where it says so."""
     public_labels: bool = True
     """Whether the labels of the test split are public."""
     answers_at: str = ""

@@ -2,8 +2,8 @@
 
 from types import MappingProxyType
 
+from lowres_stilts.data.formats import read_json
 from lowres_stilts.data.hub import HubDataset
-from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.tables import read_csv, read_cut_table, read_table, tsv
 from lowres_stilts.tasks.catalog import labels
@@ -276,7 +276,7 @@ ENGLISH_TASKS = (
         summary="how a scene goes on, 4 choices",
         languages=ENGLISH,
         metric="accuracy",
-        reader=read_jsonl,
+        reader=read_json,
         parser=parse_hellaswag,
         files=MappingProxyType(
             {
@@ -312,7 +312,7 @@ ENGLISH_TASKS = (
         summary="CommonsenseQA, 5 choices",
         languages=ENGLISH,
         metric="accuracy",
-        reader=read_jsonl,
+        reader=read_json,
         parser=parse_csqa,
         files=MappingProxyType({split: f"english/mc/commonsenseqa/{split}.jsonl" for split in ("train", "dev")}),
         hub=HubDataset("tau/commonsense_qa", ""),
@@ -327,7 +327,7 @@ ENGLISH_TASKS = (
         summary="Social IQa, 3 choices",
         languages=ENGLISH,
         metric="accuracy",
-        reader=read_jsonl,
+        reader=read_json,
         parser=parse_siqa,
         files=MappingProxyType(
             {

@@ -2,8 +2,8 @@
 
 from types import MappingProxyType
 
+from lowres_stilts.data.formats import read_json
 from lowres_stilts.data.hub import HubDataset
-from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
 from lowres_stilts.tasks.catalog import labels, languages
 from lowres_stilts.tasks.catalog.english import MNLI
@@ -111,7 +111,7 @@ LOW_RESOURCE = (
         languages=languages.BELEBELE,
         english="eng_Latn",
         metric="accuracy",
-        reader=read_jsonl,
+        reader=read_json,
         parser=parse_belebele,
         files=MappingProxyType({"test": "belebele/{lang}.jsonl"}),
         hub=HubDataset("facebook/belebele", splits={"test": "test"}),

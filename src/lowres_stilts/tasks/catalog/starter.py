@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from lowres_stilts.data.readers import read_jsonl
+from lowres_stilts.data.formats import read_json
 from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, TOPICS
 from lowres_stilts.data.tables import tsv
 from lowres_stilts.tasks.catalog.languages import ENGLISH
@@ -19,7 +19,7 @@ STARTER = (
         summary="which of 4 replies answers the prompt: the starter's English intermediate task",
         languages=ENGLISH,
         metric="accuracy",
-        reader=read_jsonl,
+        reader=read_json,
         parser=parse_plain,
         files=files("starter/reply", "jsonl"),
         fields=("prompt", "choices"),

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from lowres_stilts.data.formats import read_json
 from lowres_stilts.data.hub import HubDataset
-from lowres_stilts.data.readers import read_jsonl
 from lowres_stilts.data.tables import read_table
 from lowres_stilts.tasks.catalog import languages
 from lowres_stilts.tasks.catalog.layouts import PARQUET, files
@@ -23,7 +23,7 @@ COPA = Task(
     summary="causal commonsense in English, 2 choices: what XCOPA translates",
     languages=languages.ENGLISH,
     metric="accuracy",
-    reader=without_placeholder_labels(read_jsonl),
+    reader=without_placeholder_labels(read_json),
     parser=parse_copa,
     files=XCOPA_FILES,
     also=XCOPA_FILES_OF_SCRIPT,
@@ -41,7 +41,7 @@ XTREME_R = (
         summary="causal commonsense, 2 choices",
         languages=languages.XCOPA,
         metric="accuracy",
-        reader=without_placeholder_labels(read_jsonl),
+        reader=without_placeholder_labels(read_json),
         parser=parse_copa,
         files=XCOPA_FILES,
         also=XCOPA_FILES_OF_SCRIPT,
