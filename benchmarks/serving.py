@@ -1,4 +1,4 @@
-"""Requests a second and latency of the service, against a plain one and infinity-emb; and a soak under overload.
+"""Requests a second and latency of the service, against a plain one and infinity-emb; mixed load; overload.
 
 All serve the starter (multilingual-e5-small) on the same machine through OpenAI's `/v1/embeddings`, one sentence a
 request, real sentences of XNLI in all its languages. Closed loop of 1, 16 and 64 clients, each on a connection
@@ -8,7 +8,11 @@ infinity-emb with its torch and its optimum engine in float32, and with optimum 
 `rps_vs_infinity_64` and `p99_vs_infinity_64` take whichever of its two float32 engines answers more; the int8 one
 has figures of its own.
 
-The soak sends twice what 64 clients got, whatever comes back, and counts all but 200, 429 and 503 as failures.
+The mixed load has texts from one character to 50,000: eight clients at once after a fresh service had 60 pings,
+and one client with 39 documents a request among 16 light ones. Every round has a fresh service.
+
+The soak sends twice what 64 clients got, whatever comes back, and counts all but 200, 429 and 503 as failures;
+another one does so with texts of mixed lengths.
 """
 
 import sys
@@ -29,6 +33,7 @@ import numpy as np
 
 from report import Result, data_dir, print_results, write_report
 from serving_infinity import PINS
+from serving_mixed import mixed_results
 from serving_services import OWN, PEERS, Service, running
 from serving_soak import soak_results
 
@@ -53,19 +58,26 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="against whom")
     parser.add_argument("--rounds", type=int, help="turns of each service")
     parser.add_argument("--seconds", type=float, help="of one measurement")
-    parser.add_argument("--soak", type=float, help="seconds; 0 leaves it out")
+    parser.add_argument("--mixed", type=float, help="seconds of mixed load in each round; 0 leaves it out")
+    parser.add_argument("--only-mixed", action="store_true", help="no peers, and no soak of sentences alone")
+    parser.add_argument("--soak", type=float, help="seconds of each soak; 0 leaves them out")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (2 if arguments.quick else 5)
     seconds = arguments.seconds or (4 if arguments.quick else 10)
+    mixed = arguments.mixed if arguments.mixed is not None else (15 if arguments.quick else 60)
     soak = arguments.soak if arguments.soak is not None else (30 if arguments.quick else 600)
-    texts = sentences()
+    texts = [] if arguments.only_mixed else sentences()
     results: list[Result] = []
     raw: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
-        if rounds and arguments.peers:
+        if rounds and arguments.peers and not arguments.only_mixed:
             raw = measured(texts, Path(folder), arguments.peers, rounds, seconds)
             results = summed_up(raw, arguments.peers)
-        if soak:
+        if mixed and rounds:
+            found, more = mixed_results(Path(folder), rounds, mixed, soak)
+            results += found
+            raw += more
+        if soak and not arguments.only_mixed:
             found, seen = soak_results(texts, Path(folder), soak)
             results += found
             raw.append(seen)
@@ -161,7 +173,7 @@ def _labels(figures: dict[tuple[str, int, str], list[float]], peers: list[str]) 
 
 
 def _mean_length(texts: list[str]) -> float:
-    return sum(map(len, texts)) / len(texts)
+    return sum(map(len, texts)) / max(1, len(texts))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,12 @@ class Service:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return np.array([own["embedding"] for own in json.load(answer)["data"]])
 
+    def figures(self) -> dict[str, float]:
+        """What `/metrics` says, without labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
+            lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {line[0]: float(line[1]) for line in lines if len(line) == 2 and "{" not in line[0]}
+
     def load(self, texts: Sequence[str], scratch: Path, **job: float) -> dict:
         """What the load generator, a process of its own, says of one job."""
         bodies = scratch / f"{self.name}.jsonl"

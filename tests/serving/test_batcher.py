@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import time
 from contextlib import asynccontextmanager
 
@@ -9,21 +10,46 @@ import numpy as np
 import pytest
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.serving.admission import Demand
 from lowres_stilts.serving.batcher import Batcher, Group
 from lowres_stilts.serving.metrics import Metrics
 from lowres_stilts.serving.problems import Refusal
 from lowres_stilts.serving.settings import Queue
+from lowres_stilts.serving.work import Estimate
 from tests.bundles import sentence
 
 pytestmark = pytest.mark.anyio
 CLASSIFY, TAG = "first", "first-intermediate-tags"
 
 
+LONG = "glad sun " * 10
+
+
+class Gate:
+    """Holds batches back when they are through, until it is opened."""
+
+    def __init__(self):
+        self.batches = []
+        self._is_open = threading.Event()
+        self._has_batch = threading.Event()
+
+    def ran(self, rows, seconds):
+        self.batches.append(rows)
+        self._has_batch.set()
+        assert self._is_open.wait(30)
+
+    def open(self):
+        self._is_open.set()
+
+    def wait_for_a_batch(self):
+        assert self._has_batch.wait(30)
+
+
 @asynccontextmanager
-async def batcher(**settings):
+async def batcher(gate=None, full_batch_seconds=0.0, **settings):
     queue = Queue(**settings)
     metrics = Metrics(queue.tokens_per_run)
-    made = Batcher(queue, metrics)
+    made = Batcher(queue, gate or metrics, full_batch_seconds)
     made.metrics = metrics
     try:
         yield made
@@ -46,13 +72,14 @@ def ask(made, bundle, inputs, adapter=CLASSIFY, client="a"):
     return answered()
 
 
-def embed(made, bundle, texts, client="a"):
+def embed(made, bundle, texts, client="a", expected=0):
     return made.ask(
         Group(bundle, "embeddings"),
         client,
         lambda: bundle.prepare_texts(texts),
         sequences=len(texts),
         characters=9,
+        estimate=Estimate("embeddings", expected),
     )
 
 
@@ -156,27 +183,76 @@ async def test_one_client_leaves_room_for_another(bundle):
         await asyncio.gather(*greedy)
 
 
-async def test_what_would_wait_too_long_is_refused_and_one_client_cannot_make_all_wait(bundle):
-    async with batcher(wait_seconds=1, client_share=0.5) as made:
+async def test_what_would_wait_too_long_is_refused_and_the_heavy_client_first(bundle):
+    gate = Gate()
+    async with batcher(gate, full_batch_seconds=0.5, wait_seconds=1, runs=1, tokens_per_run=64) as made:
 
-        def work(client, seconds, characters):
-            group = Group(bundle, "scores")
-            return asyncio.ensure_future(
-                made.ask(group, client, slow(seconds), sequences=1, characters=characters)
-            )
+        def work(client, count):
+            return asyncio.ensure_future(embed(made, bundle, [LONG] * count, client, expected=20 * count))
 
-        await work("a", 0.2, 200)  # about 1,000 a second
-        first = [work("a", 0.3, 700)]
+        heavy = work("heavy", 20)
         await asyncio.sleep(0)
         with pytest.raises(Refusal) as refused:
-            await work("a", 0, 1)
+            await work("heavy", 1)
         assert refused.value.status == 429
-        first.append(work("b", 0.1, 700))
-        await asyncio.sleep(0)
-        with pytest.raises(Refusal) as refused:
-            await work("c", 0, 1)
         assert refused.value.retry_after > 1
-        await asyncio.gather(*first)
+        light = work("light", 2)
+        gate.open()
+        await asyncio.gather(heavy, light)
+        assert made.admission.clients == 0
+
+
+async def test_long_texts_at_once_after_pings_are_all_let_in(bundle):
+    async with batcher(tokens_per_run=64) as made:
+        for _ in range(60):
+            await embed(made, bundle, ["a"], "pings", expected=2)
+        await asyncio.gather(
+            *(embed(made, bundle, [LONG] * 3, f"client {number}", expected=300) for number in range(8))
+        )
+
+
+async def test_a_short_text_is_answered_beside_another_clients_documents(bundle):
+    gate = Gate()
+    async with batcher(gate, full_batch_seconds=2, runs=1, tokens_per_run=64) as made:
+        heavy = asyncio.ensure_future(embed(made, bundle, [LONG] * 39, "heavy", expected=39 * 24))
+        await asyncio.to_thread(gate.wait_for_a_batch)
+        light = asyncio.ensure_future(embed(made, bundle, ["a"], "light", expected=2))
+        while made.waiting != 40 - len(gate.batches[0]):
+            await asyncio.sleep(0.001)
+        gate.open()
+        (own,), _ = await light
+        await heavy
+    place = next(number for number, rows in enumerate(gate.batches) if any(row is own for row in rows))
+    assert place == 1
+    assert len(gate.batches) > 10
+
+
+async def test_tokens_are_counted_when_they_are_known(bundle):
+    gate = Gate()
+    async with batcher(gate, runs=1, tokens_per_run=64) as made:
+        asked = asyncio.ensure_future(embed(made, bundle, [LONG] * 6, expected=100_000))
+        await asyncio.sleep(0)
+        assert made.admission.total.tokens == 100_000
+        await asyncio.to_thread(gate.wait_for_a_batch)
+        await asyncio.sleep(0)
+        tokens = sum(len(row.ids) for row in bundle.prepare_texts([LONG] * 6))
+        assert made.admission.total.tokens == tokens > 64
+        gate.open()
+        await asked
+        assert made.admission.total == Demand()
+
+
+async def test_what_is_cancelled_is_no_work_any_more(bundle):
+    gate = Gate()
+    async with batcher(gate, runs=1, tokens_per_run=64) as made:
+        asked = asyncio.ensure_future(embed(made, bundle, [LONG] * 6, expected=100))
+        await asyncio.to_thread(gate.wait_for_a_batch)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        gate.open()
+        await embed(made, bundle, ["a"])
+        assert made.admission.total == Demand()
 
 
 async def test_a_deadline_gives_up(bundle):

@@ -106,3 +106,65 @@ def test_the_first_sequence_is_always_taken(lengths):
     chosen = fitting(lengths, BUDGET, FILL)
     assert 0 in chosen
     assert chosen <= set(range(len(lengths)))
+
+
+HEAVY = st.lists(st.integers(4, BUDGET), min_size=1, max_size=6)
+"""Lengths of one heavy client's sequences each."""
+
+
+def backlog(lengths, count=200):
+    schedule = Schedule(BUDGET, FILL)
+    for client, length in enumerate(lengths):
+        schedule.add(f"heavy {client}", [Piece(f"heavy {client}", n, length, "x") for n in range(count)])
+    return schedule
+
+
+@given(HEAVY, st.integers(0, 40), st.integers(1, 4))
+def test_a_light_client_waits_for_one_batch_of_others_at_most(lengths, before, length):
+    schedule = backlog(lengths)
+    for _ in range(before):
+        schedule.take(everything)
+    schedule.add("light", [Piece("light", 0, length, "y")])
+    owners = {piece.owner for _ in range(2) for piece in schedule.take(everything)}
+    assert "light" in owners
+
+
+@given(HEAVY, st.integers(0, 40))
+def test_light_clients_that_come_again_and_again_wait_for_one_batch_of_heavy_ones_each(lengths, before):
+    schedule = backlog(lengths, 1000)
+    for _ in range(before):
+        schedule.take(everything)
+    for number in range(30):
+        schedule.add(f"light {number % 16}", [Piece("light", number, 1, "y")])
+        heavy = 0
+        while schedule.take(everything)[0].owner != "light":
+            heavy += 1
+        assert heavy <= 1
+        schedule.take(everything)  # time passes until the next
+
+
+@given(st.integers(4, BUDGET), st.integers(1, 4), st.booleans())
+def test_a_heavy_client_gets_its_share_beside_light_ones_without_end(length, light, are_new):
+    schedule = backlog([length])
+    had = {"light": 0, "heavy 0": 0}
+    for number in range(600):
+        client = f"light {number if are_new else number % 4}"
+        schedule.add(client, [Piece("light", number, light, "y")])
+        for piece in schedule.take(everything):
+            had[piece.owner] += piece.length
+        if had["heavy 0"]:
+            break
+    assert had["heavy 0"]
+    assert had["light"] <= 4 * BUDGET
+
+
+@given(PIECES, st.lists(st.booleans(), max_size=60))
+def test_nothing_is_kept_of_clients_that_are_gone(pieces, takes):
+    schedule = Schedule(BUDGET, FILL)
+    for number, (client, length, group) in enumerate(pieces):
+        schedule.add(f"{client} {number}", [Piece(client, number, length, group)])
+        if number < len(takes) and takes[number]:
+            schedule.take(everything)
+    list(batches(schedule))
+    assert not schedule._lines
+    assert not schedule._away

@@ -1,10 +1,8 @@
 """From requests to batches and back: bounded, fair, and running whenever the network is free."""
 
 import asyncio
-import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,17 +15,18 @@ from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.adapters import Adapter
 from lowres_stilts.runtime.network import Row
-from lowres_stilts.serving.problems import FAILED, TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
+from lowres_stilts.serving.admission import Admission, Demand
+from lowres_stilts.serving.problems import FAILED, UNAVAILABLE, Refusal
 from lowres_stilts.serving.schedule import Piece, Schedule
 from lowres_stilts.serving.settings import Queue
+from lowres_stilts.serving.work import Corrections, Estimate, Speed
 
 Kind = Literal["scores", "embeddings", "token vectors"]
 TOKENIZING = 2
 """Threads that cut texts into tokens."""
-MEMORY_SECONDS = 5
-"""Of work, that the estimate of speed rests on."""
 ALL_IN_ONE = 1 << 62
 """The batch is made already."""
+UNKNOWN = Estimate()
 
 
 class Observer(Protocol):
@@ -55,8 +54,9 @@ class Job:
     client: str
     prepare: Callable[[], Sequence[Row]]
     """Cuts its texts into tokens."""
-    sequences: int
-    characters: int
+    estimate: Estimate
+    demand: Demand
+    """What is still to be done for it."""
     deadline: float
     """On the clock of `time.monotonic`."""
     answer: asyncio.Future[list[NDArray[np.float32]]]
@@ -75,7 +75,7 @@ class Batcher:
     free, of what is waiting then: a lone request never waits for others.
     """
 
-    def __init__(self, queue: Queue, observer: Observer) -> None:
+    def __init__(self, queue: Queue, observer: Observer, full_batch_seconds: float = 0.0) -> None:
         self._queue = queue
         self._observer = observer
         self._loop = asyncio.get_running_loop()
@@ -83,13 +83,10 @@ class Batcher:
         self._schedule = Schedule(queue.tokens_per_run, queue.least_fill)
         self._changed = threading.Condition()
         self._stopping = False
-        self._passed = (0.0, 0.0)
+        self._speed = Speed(queue.tokens_per_run, full_batch_seconds)
+        self._corrections = Corrections()
         self._last_finish = 0.0
-        self._sequences_of: Counter[str] = Counter()
-        self._characters_of: Counter[str] = Counter()
-        self.sequences = 0
-        """Accepted and not answered."""
-        self.characters = 0
+        self.admission = Admission(queue, self._speed.seconds)
         self.last_answer = time.monotonic()
         self._runners = [
             threading.Thread(target=self._run_batches, name=f"run-{number}", daemon=True)
@@ -97,6 +94,11 @@ class Batcher:
         ]
         for runner in self._runners:
             runner.start()
+
+    @property
+    def sequences(self) -> int:
+        """Accepted and not answered."""
+        return self.admission.total.sequences
 
     @property
     def waiting(self) -> int:
@@ -113,10 +115,17 @@ class Batcher:
     @property
     def expected_wait(self) -> float:
         """Seconds until what is accepted now would be answered."""
-        return self._wait_for(self.characters)
+        return self._speed.seconds(self.admission.total.tokens)
 
     async def ask(
-        self, group: Group, client: str, prepare: Callable[[], Sequence[Row]], *, sequences: int, characters: int
+        self,
+        group: Group,
+        client: str,
+        prepare: Callable[[], Sequence[Row]],
+        *,
+        sequences: int,
+        characters: int,
+        estimate: Estimate = UNKNOWN,
     ) -> tuple[Sequence[Row], list[NDArray[np.float32]]]:
         """The sequences of a request and what the network says of each, in order.
 
@@ -128,16 +137,20 @@ class Batcher:
             prepare: cuts the texts into tokens, in another thread.
             sequences: how many there will be at least.
             characters: of all texts.
+            estimate: of the tokens that the network will get.
 
         Raises:
             Refusal: there is no room, or no answer within the deadline.
             LowresStiltsError: what `prepare` raises.
         """
-        self._require_room(client, sequences, characters)
+        demand = Demand(sequences, characters, self._corrections.tokens(estimate))
+        self.admission.require_room(client, demand)
+        if not self.sequences:
+            self.last_answer = time.monotonic()
         seconds = self._queue.deadline_seconds
         started = time.monotonic()
-        job = Job(group, client, prepare, sequences, characters, started + seconds, self._loop.create_future())
-        self._count(job, 1)
+        job = Job(group, client, prepare, estimate, demand, started + seconds, self._loop.create_future())
+        self.admission.add(client, demand)
         try:
             self._tokenizing.submit(self._enqueue, job)
             async with asyncio.timeout(seconds):
@@ -147,7 +160,7 @@ class Batcher:
             raise Refusal(UNAVAILABLE, message, self.expected_wait, "Overloaded") from None
         finally:
             job.is_over = True
-            self._count(job, -1)
+            self.admission.add(client, job.demand, -1)
         return job.rows, results
 
     def close(self) -> None:
@@ -158,38 +171,6 @@ class Batcher:
         self._tokenizing.shutdown(cancel_futures=True)
         for runner in self._runners:
             runner.join()
-
-    def _require_room(self, client: str, sequences: int, characters: int) -> None:
-        queue = self._queue
-        if sequences > queue.sequences or characters > queue.characters:
-            raise Refusal(
-                TOO_LARGE, f"more than {queue.sequences} inputs, or {queue.characters} characters in all"
-            )
-        if not self.sequences:
-            self.last_answer = time.monotonic()
-            return
-        is_full = (
-            self.sequences + sequences > queue.sequences
-            or self.characters + characters > queue.characters
-            or self._sequences_of[client] + sequences > max(1, int(queue.client_share * queue.sequences))
-            or self.expected_wait > queue.wait_seconds
-            or self._wait_for(self._characters_of[client]) > queue.client_share * queue.wait_seconds
-        )
-        if is_full:
-            raise Refusal(TOO_MANY, "over capacity; try again later", self.expected_wait)
-
-    def _count(self, job: Job, sign: int) -> None:
-        self.sequences += sign * job.sequences
-        self.characters += sign * job.characters
-        self._sequences_of[job.client] += sign * job.sequences
-        self._characters_of[job.client] += sign * job.characters
-        if not self._sequences_of[job.client]:
-            del self._sequences_of[job.client], self._characters_of[job.client]
-
-    def _wait_for(self, characters: int) -> float:
-        """Seconds that they take at the present speed."""
-        passed, seconds = self._passed
-        return characters * seconds / passed if passed else 0.0
 
     def _enqueue(self, job: Job) -> None:
         if job.is_over:
@@ -204,26 +185,45 @@ class Batcher:
         if not job.rows:
             self._tell(self._finish, job)
             return
+        self._tell(self._weigh, job)
         pieces = [Piece(job, number, len(row.ids), _group(job, row)) for number, row in enumerate(job.rows)]
         with self._changed:
             self._schedule.add(job.client, pieces)
             self._changed.notify()
 
+    def _weigh(self, job: Job) -> None:
+        """Counts the tokens that there are instead of those that were expected."""
+        tokens = sum(len(row.ids) for row in job.rows)
+        self._corrections.learn(job.estimate, tokens)
+        self._spend(job, job.demand.tokens - tokens)
+
+    def _spend(self, job: Job, tokens: int) -> None:
+        """So many tokens less are to be done for a request."""
+        if not job.is_over:
+            spent = Demand(tokens=tokens)
+            job.demand = job.demand.plus(spent, -1)
+            self.admission.add(job.client, spent, -1)
+
     def _run_batches(self) -> None:
-        while batch := self._next_batch():
+        while (taken := self._next_batch())[0]:
+            batch, left = taken
+            started = time.monotonic()
             try:
                 done = self._run(batch)
             except Exception as error:
                 done = [error] * len(batch)
+            if not any(isinstance(result, Exception) for result in done):
+                self._tell(self._learn_speed, batch, left, started, time.monotonic())
             self._tell(self._deliver, batch, done)
 
-    def _next_batch(self) -> list[Piece]:
+    def _next_batch(self) -> tuple[list[Piece], int]:
+        """What runs now, and the tokens that are left."""
         with self._changed:
             while not self._stopping:
                 if batch := self._schedule.take(_is_wanted):
-                    return batch
+                    return batch, self._schedule.tokens
                 self._changed.wait()
-        return []
+        return [], 0
 
     def _run(self, batch: list[Piece]) -> list[Any]:
         """What the network says of each, or the error that it raises over it."""
@@ -248,6 +248,7 @@ class Batcher:
         self.last_answer = time.monotonic()
         for piece, result in zip(batch, done, strict=True):
             job: Job = piece.owner
+            self._spend(job, piece.length)
             if isinstance(result, Exception):
                 self._fail(job, result)
                 continue
@@ -259,15 +260,12 @@ class Batcher:
     def _finish(self, job: Job) -> None:
         if not job.answer.done():
             job.answer.set_result(job.results)
-            self._learn_speed(job)
 
-    def _learn_speed(self, job: Job) -> None:
-        """Characters that pass in a second while there is work; what is long ago counts little."""
-        now = time.monotonic()
-        busy = min(now - self._last_finish, now - (job.deadline - self._queue.deadline_seconds))
-        self._last_finish = now
-        kept = math.exp(-busy / MEMORY_SECONDS)
-        self._passed = (kept * self._passed[0] + job.characters, kept * self._passed[1] + busy)
+    def _learn_speed(self, batch: list[Piece], left: int, started: float, ended: float) -> None:
+        """Time in which another batch was through as well counts for that one."""
+        seconds = max(0.0, ended - max(started, self._last_finish))
+        self._last_finish = max(self._last_finish, ended)
+        self._speed.learn(sum(piece.length for piece in batch), seconds, left)
 
     def _fail(self, job: Job, error: Exception) -> None:
         job.is_over = True

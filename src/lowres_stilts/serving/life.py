@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.session import cores
 from lowres_stilts.serving.batcher import Batcher
 from lowres_stilts.serving.catalog import Catalog
@@ -27,6 +28,7 @@ START_FAILED = 3
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TICK = 0.02
 SWITCH_SECONDS = 0.001
+WARM_UP_WORDS = 100
 SIGN_OF_LIFE = 1.0
 """Seconds."""
 
@@ -56,22 +58,30 @@ async def _open(service: Service) -> None:
         catalog = await asyncio.to_thread(
             Catalog.open, settings.bundles, threads=threads, most=settings.adapters_loaded
         )
-        await asyncio.to_thread(_warm_up, catalog)
+        full_batch_seconds = await asyncio.to_thread(_warm_up, catalog, settings.queue.tokens_per_run)
         watch = Watch(catalog, settings.adapters, settings.state)
         await watch.look()
     except Exception as error:
         _give_up(service, error)
         return
-    service.opened = Opened(catalog, Batcher(settings.queue, service.metrics), watch)
+    service.opened = Opened(catalog, Batcher(settings.queue, service.metrics, full_batch_seconds), watch)
     names = [name for _, name, _ in catalog.listed()]
     logger.info("ready", extra={"bundles": list(catalog.shelves), "adapters": names, "threads": threads})
     await watch.run(settings.watch_seconds)
 
 
-def _warm_up(catalog: Catalog) -> None:
-    """The first run of a session takes longer than others."""
-    for shelf in catalog.shelves.values():
-        shelf.bundle.embed(["a"])
+def _warm_up(catalog: Catalog, tokens: int) -> float:
+    """Runs each bundle once, for the first run takes longer; seconds of a full batch of the slowest."""
+    return max(_seconds_of_second_run(shelf.bundle, tokens) for shelf in catalog.shelves.values())
+
+
+def _seconds_of_second_run(bundle: Bundle, tokens: int) -> float:
+    (row,) = bundle.prepare_texts(["a " * WARM_UP_WORDS])
+    batch = [row] * max(1, tokens // len(row.ids))
+    for _ in range(2):
+        started = time.monotonic()
+        bundle.network.pooled(batch, bundle.manifest.embedding, tokens)
+    return time.monotonic() - started
 
 
 def _give_up(service: Service, error: Exception) -> None:

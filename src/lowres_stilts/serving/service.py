@@ -17,9 +17,12 @@ from lowres_stilts.serving.metrics import Metrics
 from lowres_stilts.serving.problems import TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.watch import Watch
+from lowres_stilts.serving.work import Estimate, estimated_tokens
 from lowres_stilts.text.tokens import Token
 
 Scores = list[NDArray[np.float32]]
+NO_TOKENS = Estimate()
+"""What is not for the network."""
 
 
 @dataclass
@@ -116,7 +119,9 @@ class Service:
         def prepare() -> Sequence[Row]:
             return target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
 
-        found = await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
+        longest = target.bundle.manifest.embedding.max_length
+        estimate = Estimate("embeddings", estimated_tokens(((text,) for text in texts), longest))
+        found = await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts), estimate)
         return target, np.stack(found)
 
     async def texts_of(self, name: str | None) -> int | None:
@@ -149,8 +154,11 @@ class Service:
             return rows
 
         longest = target.bundle.manifest.embedding.max_length
+        estimate = Estimate("embeddings", estimated_tokens(((text,) for text in texts), longest))
         with self._room_for_token_vectors(sum(min(longest, len(text.encode())) for text in texts)):
-            found = await self._ask(note, Group(target.bundle, "token vectors"), prepare, texts, len(texts))
+            found = await self._ask(
+                note, Group(target.bundle, "token vectors"), prepare, texts, len(texts), estimate
+            )
         return target, found
 
     async def tokenize(
@@ -239,18 +247,26 @@ class Service:
 
         if not inputs:
             return target, []
-        scores = iter(await self._ask(note, Group(target.bundle, "scores"), prepare, texts, len(inputs)))
+        given = [(text,) for text in texts] if family == "tagging" else inputs
+        estimate = _estimate(family, given, target.adapter.part.max_length if target.adapter else 0)
+        scores = iter(await self._ask(note, Group(target.bundle, "scores"), prepare, texts, len(inputs), estimate))
         return target, [(item, [next(scores) for _ in item.rows]) for item in prepared]
 
     async def _ask(
-        self, note: Note, group: Group, prepare: Callable[[], Sequence[Row]], texts: Sequence[Sized], inputs: int
+        self,
+        note: Note,
+        group: Group,
+        prepare: Callable[[], Sequence[Row]],
+        texts: Sequence[Sized],
+        inputs: int,
+        estimate: Estimate = NO_TOKENS,
     ) -> Scores:
         self.metrics.asked(note.adapter or "none")
         note.inputs = inputs
         characters = sum(map(len, texts))
         sequences = max(inputs, len(texts) // 2)
         rows, found = await self.open.batcher.ask(
-            group, note.client, prepare, sequences=sequences, characters=characters
+            group, note.client, prepare, sequences=sequences, characters=characters, estimate=estimate
         )
         note.tokens = sum(len(row.ids) for row in rows)
         return found
@@ -273,3 +289,16 @@ class Service:
         longest = max(map(len, texts), default=0)
         if longest > limits.characters:
             raise Refusal(TOO_LARGE, f"a text of {longest} {measure} is longer than {limits.characters}")
+
+
+def _estimate(family: FamilyName, inputs: Sequence[Any], max_length: int) -> Estimate:
+    """Tokens of inputs of a family; those that are read in windows are not cut."""
+    match family:
+        case "classification":
+            given = [(item,) if isinstance(item, str) else item for item in inputs]
+            return Estimate(family, estimated_tokens(given, max_length))
+        case "multiple_choice":
+            pairs = ((prompt, choice) for prompt, choices in inputs for choice in choices)
+            return Estimate(family, estimated_tokens(pairs, max_length))
+        case _:
+            return Estimate(family, estimated_tokens(inputs, None))

@@ -49,16 +49,16 @@ class Queue(Part):
 
     sequences: Count = 1024
     """Inputs that may wait or run at a time; beyond it, 429."""
-    characters: Count = 2_000_000
+    characters: Count = 4_000_000
     """Of the texts that may wait or run at a time; beyond it, 429."""
     client_share: Annotated[float, Field(gt=0, le=1)] = 0.75
-    """Of the queue, and of its wait, that one client may fill: there is always room for another one."""
+    """Of these that one client's requests may fill: there is always room for another one."""
     token_vectors: Count = 32_768
     """That all requests to `/embed_all` may be answered with at a time, by their bytes of text; beyond it, 429."""
     deadline_seconds: Seconds = 30
     """Until a request that has no answer yet is given up with 503."""
     wait_seconds: Seconds = 4
-    """Where all that waits would take longer than this at the present speed, the next request is a 429 at once."""
+    """Where a client's work would take longer at the present speed, its next request is a 429 at once."""
     tokens_per_run: Count = 1024
     """Most tokens of a batch, padding counted in."""
     least_fill: Annotated[float, Field(ge=0, le=1)] = 0.8

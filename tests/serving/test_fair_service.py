@@ -1,0 +1,51 @@
+"""What clients of one service notice of each other."""
+
+import threading
+
+import httpx
+
+LONG = "glad sun tea " * 154
+"""2,000 characters."""
+
+
+def post(served, client, texts, answers):
+    body = {"inputs": texts, "truncate": True}
+    answers.append((client, served.post("/embed", body, headers={"x-forwarded-for": client}).status_code))
+
+
+def together(served, asked):
+    answers: list[tuple[str, int]] = []
+    threads = [threading.Thread(target=post, args=(served, client, texts, answers)) for client, texts in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_long_texts_of_eight_clients_after_pings(served):
+    with served.client(headers={"x-forwarded-for": "10.0.0.1"}) as client:
+        for _ in range(60):
+            assert client.post("/embed", json={"inputs": "a"}).status_code == 200
+    answers = together(served, [(f"10.0.1.{number}", LONG[:2000]) for number in range(8)])
+    assert [status for _, status in answers] == [200] * 8
+
+
+def test_a_short_text_beside_many_documents(served):
+    answers = together(served, [("10.0.0.1", [LONG] * 39), *[("10.0.0.2", "hi")] * 4])
+    assert dict(answers) == {"10.0.0.1": 200, "10.0.0.2": 200}
+    assert [status for _, status in answers] == [200] * 5
+
+
+def test_addresses_do_not_grow_memory(served):
+    def visit(first):
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            for number in range(first, first + 1000):
+                address = f"10.1.{number // 256}.{number % 256}"
+                answer = client.post("/embed", json={"inputs": "a"}, headers={"x-forwarded-for": address})
+                assert answer.status_code == 200
+
+    visit(0)
+    before = served.memory()
+    visit(1000)
+    assert served.memory() - before < 5e6
