@@ -71,8 +71,57 @@ def test_answers_have_the_form_of_their_family(bundle):
 
 
 def test_a_sentence_may_come_as_text_or_as_words(bundle):
-    text, words = bundle.predict(["sad  rain sun", ["sad", "rain", "sun"]], "first-intermediate-tags")
+    text, words = bundle.predict(["sad rain sun", ["sad", "rain", "sun"]], "first-intermediate-tags")
     assert text == words
+
+
+def test_tagged_words_and_entities_are_where_the_text_has_them(bundle):
+    given = "sad  rain,\n(sun) 東京 <s>glad's"
+    (tagged,) = bundle.predict([given], "first-intermediate-tags")
+    assert tagged.words == ("sad", "rain", ",", "(", "sun", ")", "東", "京", "<s>", "glad", "'s")
+    assert tagged.words == tuple(given[start:end] for start, end in tagged.offsets)
+    assert len(tagged.words) == len(tagged.tags) == len(tagged.scores)
+    assert tagged.entities
+    assert all(given[own.start : own.end] == own.text for own in tagged.entities)
+    assert {own.label for own in tagged.entities} == {
+        tag.removeprefix("B-").removeprefix("I-") for tag in tagged.tags
+    }
+
+
+def test_offsets_of_given_words_count_a_space_between_them(bundle):
+    words = ["sad", "<s>", "New York,", "sun"]
+    (tagged,) = bundle.predict([words], "first-intermediate-tags")
+    assert tagged.words == tuple(words)
+    assert [" ".join(words)[start:end] for start, end in tagged.offsets] == words
+
+
+def test_white_space_has_no_words(bundle):
+    blank, full, nothing = bundle.predict([" \n", "sad", "\u200b"], "first-intermediate-tags")
+    assert blank == nothing == Tagged((), (), ())
+    assert full.words == ("sad",)
+
+
+def test_pairs_are_for_adapters_of_pairs(bundle):
+    assert [bundle.adapter(name).texts for name in ("first", "second-intermediate", "second")] == [1, 2, None]
+    with pytest.raises(UsageError, match="adapter first takes one text, found a pair: write each text by itself"):
+        bundle.predict(["glad", ("glad", "sad")], "first")
+    with pytest.raises(
+        UsageError, match=r'-intermediate takes a pair of texts, found one text: write both, \["text", "'
+    ):
+        bundle.predict([("glad", "sad"), "glad"], "second-intermediate")
+    with pytest.raises(UsageError, match="expected a text, found 3"):
+        bundle.predict([3], "first")
+
+
+def test_bundles_that_do_not_say_take_either(zoo, tmp_path):
+    folder = copied(zoo.bundle, tmp_path / "old")
+    manifest = json.loads((folder / "bundle.json").read_text())
+    for part in manifest["adapters"]:
+        del part["texts"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    old = Bundle.load(summed(folder), threads=1)
+    found = old.predict(["glad", ("glad", "sad"), ("glad", "sad")], ["first", "first", "second-intermediate"])
+    assert all(isinstance(own, Label) for own in found)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +131,9 @@ def test_a_sentence_may_come_as_text_or_as_words(bundle):
         ("first", ("a", "b", "c")),
         ("first", None),
         ("first", "\ud800"),
-        ("first", ("a", "b\udfff")),
+        ("first", "b\udfff"),
         ("second-intermediate", ("a", 1)),
+        ("second-intermediate", ("a", "b\udfff")),
         ("first-intermediate-choice", "a"),
         ("first-intermediate-choice", ("a", [])),
         ("first-intermediate-choice", ("a", "b")),

@@ -10,6 +10,23 @@ NAMES = {"plain", "first", "first-intermediate-choice", "first-intermediate-tags
 
 @schemathesis.hook
 def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
-    return not isinstance(body, dict) or not NAMES & {
-        value for key in ("model", "adapter") if isinstance(value := body.get(key), str)
-    }
+    if not isinstance(body, dict):
+        return True
+    named = {value for key in ("model", "adapter") if isinstance(value := body.get(key), str)}
+    return not NAMES & named and not _has_pair(body.get("inputs"))
+
+
+@schemathesis.hook
+def before_add_examples(context: schemathesis.HookContext, examples: list[schemathesis.Case]) -> None:
+    """The document's own examples do not pass through the filter."""
+    examples[:] = [case for case in examples if filter_body(context, case.body)]
+
+
+def _has_pair(inputs: Any) -> bool:
+    """The service under test has an adapter of one text."""
+    batch = inputs if isinstance(inputs, list) else [inputs]
+    return any(
+        (isinstance(item, list) and len(item) == 2)
+        or (isinstance(item, dict) and item.get("text_pair") is not None)
+        for item in batch
+    )

@@ -69,11 +69,14 @@ def test_several_answers(served):
 
 
 def test_labels_as_the_hub_gives_them(served, bundle):
-    inputs = [{"text": "glad", "text_pair": "sun"}, {"text": "sad", "text_pair": "rain"}]
-    found = served.post("/text-classification", {"inputs": inputs, "adapter": PAIRS}).json()
-    wanted = bundle.predict([("glad", "sun"), ("sad", "rain")], PAIRS)
+    pair = {"text": "sad", "text_pair": "rain"}
+    paired = served.post("/text-classification", {"inputs": [pair, pair], "adapter": PAIRS}).json()
+    assert [own[0]["label"] for own in paired] == [bundle.predict([("sad", "rain")], PAIRS)[0].label] * 2
+    inputs = ["glad sun", {"text": "sad"}]
+    found = served.post("/text-classification", {"inputs": inputs, "adapter": CLASSIFY}).json()
+    wanted = bundle.predict(["glad sun", "sad"], CLASSIFY)
     assert [own[0]["label"] for own in found] == [one.label for one in wanted]
-    one = served.post("/text-classification", {"inputs": inputs[0], "adapter": PAIRS}).json()
+    one = served.post("/text-classification", {"inputs": "glad sun", "adapter": CLASSIFY}).json()
     assert [[own["label"] for own in labels] for labels in one] == [[own["label"] for own in found[0]]]
     top = served.post(
         "/text-classification", {"inputs": "glad", "adapter": CLASSIFY, "parameters": {"top_k": 2}}
@@ -116,6 +119,29 @@ def test_wrong_inputs(served, path, inputs):
     refused = served.post(path, {"inputs": inputs})
     assert refused.status_code == 422
     assert "inputs" in refused.json()["error"] or "key" in refused.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "inputs", "message"),
+    [
+        (CLASSIFY, {"text": "a", "text_pair": "b"}, "adapter first takes one text, found a pair"),
+        (PAIRS, "a", 'takes a pair of texts, found one text: write both, ["text", "text_pair"], or {"text": '),
+        (PAIRS, [{"text": "a", "text_pair": "b"}, {"text": "a"}], "takes a pair of texts, found one text"),
+    ],
+)
+def test_pairs_are_for_adapters_of_pairs(served, adapter, inputs, message):
+    refused = served.post("/text-classification", {"inputs": inputs, "adapter": adapter})
+    assert (refused.status_code, refused.json()["error_type"]) == (422, "Validation")
+    assert message in refused.json()["error"]
+
+
+def test_a_control_token_in_a_text_is_characters(served, bundle):
+    text = "<s>glad</s> sun"
+    body = {"inputs": text, "parameters": {"aggregation_strategy": "none", "ignore_labels": []}}
+    found = served.post("/token-classification", {**body, "adapter": TAG}).json()
+    expected = bundle.predict([text], TAG)[0]
+    assert [own["word"] for own in found] == ["<s>", "glad", "</s>", "sun"]
+    assert [own["entity"] for own in found] == list(expected.tags)
 
 
 def test_an_adapter_of_another_family(served):

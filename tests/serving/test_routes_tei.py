@@ -72,6 +72,20 @@ def test_labels_of_texts_pairs_and_batches(served, bundle):
     assert batch[0][0]["score"] == pytest.approx(pair[0]["score"], abs=1e-4)
 
 
+@pytest.mark.parametrize("texts", [["glad sun"], ["glad sun", "sad"], ["glad sun", "sad", "rain tea"]])
+def test_a_flat_list_is_a_batch_for_an_adapter_of_one_text(served, bundle, texts):
+    flat = served.post("/predict", {"inputs": texts, "adapter": CLASSIFY}).json()
+    nested = served.post("/predict", {"inputs": [[text] for text in texts], "adapter": CLASSIFY}).json()
+    wanted = [own.label for own in bundle.predict(texts, CLASSIFY)]
+    assert [own[0]["label"] for own in flat] == [own[0]["label"] for own in nested] == wanted
+
+
+def test_a_flat_list_of_many_texts_is_a_batch_too(served):
+    texts = ["glad sun"] * 30
+    assert len(served.post("/predict", {"inputs": texts, "adapter": CLASSIFY}).json()) == 30
+    assert served.post("/predict", {"inputs": texts * 9, "adapter": CLASSIFY}).status_code == 413
+
+
 def test_raw_scores_give_the_probabilities(served):
     body = {"inputs": "glad sun", "adapter": CLASSIFY}
     raw = {own["label"]: own["score"] for own in served.post("/predict", {**body, "raw_scores": True}).json()}
@@ -109,10 +123,28 @@ def test_reranking_is_by_cosine(served, bundle):
         ("/embed", {"inputs": "a", "model": "bundle/first/x"}, 404, "no model"),
         ("/embed", {"inputs": ["a"] * 257}, 413, "257 texts"),
         ("/embed", {"inputs": "a" * 50_001}, 413, "50001 characters"),
-        ("/predict", {"inputs": [["a", "b"]], "model": CLASSIFY}, 422, "takes one text, found a pair"),
-        ("/predict", {"inputs": "a", "model": PAIRS}, 422, "takes a pair of texts, found one text"),
-        ("/predict", {"inputs": [["a"]], "model": PAIRS}, 422, "takes a pair of texts, found one text"),
-        ("/text-classification", {"inputs": {"text": "a", "text_pair": "b"}, "model": CLASSIFY}, 422, "one text"),
+        (
+            "/predict",
+            {"inputs": ["a", "b", "c"], "model": PAIRS},
+            422,
+            '[["text", "text_pair"], ["text", "text_pair"]]',
+        ),
+        ("/predict", {"inputs": [["a", "b", "c"]], "model": CLASSIFY}, 422, "inputs"),
+        ("/predict", {"inputs": ["a", ["b"]], "model": CLASSIFY}, 422, "inputs"),
+        (
+            "/predict",
+            {"inputs": [["a"], ["a", "b"]], "model": CLASSIFY},
+            422,
+            "adapter first takes one text, found a pair",
+        ),
+        ("/predict", {"inputs": "a", "model": PAIRS}, 422, "takes a pair of texts, found one text: write both, "),
+        ("/predict", {"inputs": ["a"], "model": PAIRS}, 422, "takes a pair of texts, found one text"),
+        (
+            "/predict",
+            {"inputs": [["a", "b"], ["a"]], "model": PAIRS},
+            422,
+            "takes a pair of texts, found one text",
+        ),
         ("/predict", {"inputs": "a"}, 422, 'several adapters can answer; name one as "adapter": '),
         ("/predict", {"inputs": "a", "model": "bundle"}, 422, "bare encoder: ask POST /embed"),
         ("/predict", {"inputs": "a", "model": TAG}, 422, "an adapter for tagging: ask POST /token-classification"),

@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 
 from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.text.encode import encode_texts, encode_words
+from lowres_stilts.text.literal import read_literally
 from tests.tiny import WORDS, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
+read_literally(TOKENIZER)
 START, PAD, END, UNKNOWN = range(4)
 
-# No "<": a special token's name inside a text is that token, as with every Hugging Face tokenizer.
-LETTERS = st.sampled_from("abcxyz09.,▁ñß\u0301\u200bไทย漢😀\x07\xa0 ")
-WORD = st.sampled_from(WORDS.split()) | st.text(LETTERS, min_size=1, max_size=12)
+LETTERS = st.sampled_from("abcxyz09.,▁ñß\u0301\u200bไทย漢😀\x07\xa0 <s>/")
+NAMES = st.sampled_from(["<s>", "</s>", "<pad>", "<unk>", "<mask>", "<s>the", "cat</s>"])
+WORD = st.sampled_from(WORDS.split()) | st.text(LETTERS, min_size=1, max_size=12) | NAMES
 TEXT = st.lists(WORD, max_size=12).map(" ".join)
 
 

@@ -32,6 +32,7 @@ from lowres_stilts.runtime.manifest import (
     Manifest,
 )
 from lowres_stilts.runtime.sums import write_sums
+from lowres_stilts.text.literal import read_literally
 
 NO_RANGES: Mapping[str, Range] = MappingProxyType({})
 NO_PARITY: Mapping[str, Any] = MappingProxyType({})
@@ -139,7 +140,8 @@ def _described(material: Material, storage: Storage, parity: Mapping[str, Any]) 
 
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
-    """Without settings of the last use."""
+    """Without settings of the last use, and as it reads texts here."""
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer

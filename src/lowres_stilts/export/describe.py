@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Literal
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.errors import ExportError
@@ -50,19 +49,13 @@ def adapter_part(item: Item, encoder: Encoder) -> AdapterPart:
         language=item.language,
         task=item.part.name,
         family=item.part.family,
+        texts=item.part.texts or item.task.texts,
         labels=item.part.labels,
-        texts=_texts(item),
         no_answer=item.part.metric == NULL_METRIC,
         max_length=longest(item.part.max_length, encoder),
         package=sha256_of(item.package.folder / MANIFEST),
         licence=item.part.licence,
     )
-
-
-def _texts(item: Item) -> Literal[1, 2] | None:
-    if item.part.family != "classification":
-        return None
-    return 2 if len(item.task.fields) == 2 else 1
 
 
 def embedding_part(packages: Sequence[Package], encoder: Encoder) -> EmbeddingPart:

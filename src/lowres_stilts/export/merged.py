@@ -27,6 +27,7 @@ from lowres_stilts.runtime.names import IDS, MASK
 from lowres_stilts.runtime.session import CPU, open_session
 from lowres_stilts.storage import require_new, write_folder, write_json
 from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.text.literal import read_literally
 
 ARCHITECTURES = {
     "classification": "ForSequenceClassification",
@@ -142,6 +143,7 @@ def _write_settings(folder: Path, item: Item, encoder: Encoder) -> None:
     config.id2label = dict(enumerate(item.task.labels)) or {0: "LABEL_0", 1: "LABEL_1"}
     config.label2id = {label: number for number, label in config.id2label.items()}
     write_json(folder / "config.json", config.to_diff_dict() | {"transformers_version": UNWARNED})
+    read_literally(encoder.tokenizer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=encoder.tokenizer,
         **SPECIAL_TOKENS,

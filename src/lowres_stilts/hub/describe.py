@@ -12,6 +12,7 @@ from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
 from lowres_stilts.tasks.load import find_task
+from lowres_stilts.tasks.task import Task
 
 
 def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> Manifest:
@@ -67,6 +68,7 @@ def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
         TaskPart(
             name=name,
             family=task.family,
+            **_texts(task),
             labels=summary["tasks"][name]["labels"],
             metric=task.metric,
             max_length=settings.max_length or task.max_length,
@@ -76,6 +78,11 @@ def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
         )
         for name, task in tasks.items()
     ]
+
+
+def _texts(task: Task) -> dict[str, Any]:
+    """Left out where there is nothing to say, so that the key is not written."""
+    return {} if task.texts is None else {"texts": task.texts}
 
 
 def _settings(recipe: Recipe, phase: str) -> TrainSettings:

@@ -33,6 +33,8 @@ class TaskPart(Part):
 
     name: str
     family: Annotated[str, one_of("families", "classification", "multiple_choice", "tagging", "qa", "mlm")]
+    texts: Literal[1, 2] | None = None
+    """Of a classified example: one text or a pair; None in packages that do not say, and for other families."""
     labels: list[str]
     metric: str
     max_length: Annotated[int, Field(gt=0)]

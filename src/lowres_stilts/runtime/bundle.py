@@ -15,7 +15,7 @@ from lowres_stilts.errors import BundleError, UsageError
 from lowres_stilts.names import require_utf8
 from lowres_stilts.runtime.adapter_folder import read_adapter_folder
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
-from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters, require_texts
+from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters
 from lowres_stilts.runtime.manifest import TOKENIZER, AdapterPart, Manifest, read_manifest
 from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
@@ -141,13 +141,14 @@ class Bundle:
         """Answers in the order of the inputs, in the form of their adapters' families.
 
         Args:
-            inputs: classification: a text or a pair, as the adapter was trained; tagging: a text or a list of
-                words; question answering: a question and its context; multiple choice: a prompt and its choices.
+            inputs: classification: a text, or for an adapter that was trained on pairs, a pair; tagging: a text,
+                whose words are found (`text.words`), or a list of words; question answering: a question and its
+                context; multiple choice: a prompt and a list of choices.
             adapter: one for all inputs, or one for each; different ones share their batches.
             tokens_per_batch: most tokens of a batch, padding counted in.
 
         Raises:
-            UsageError: there is no such adapter, or an input has another form.
+            UsageError: there is no such adapter, or an input has another form than it takes.
         """
         prepared = self.prepare(inputs, adapter)
         scores = iter(self.network.scores([row for item in prepared for row in item.rows], tokens_per_batch))
@@ -168,11 +169,10 @@ class Bundle:
         _require_several(inputs)
         adapters = [self._find(name) for name in _each(adapter, len(inputs))]
         families = [FAMILIES[own.part.family] for own in adapters]
-        given = [family.check(item) for family, item in zip(families, inputs, strict=True)]
+        given = [
+            family.check(own.part, item) for family, own, item in zip(families, adapters, inputs, strict=True)
+        ]
         require_characters(tuple(given))
-        for own, item in zip(adapters, given, strict=True):
-            if own.part.family == "classification":
-                require_texts(own.part, item)
         return [
             Prepared(
                 [Row(ids, own, family.head) for ids in parts.ids], partial(family.decode, own.part, item, parts)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,20 @@ from tokenizers import Tokenizer
 from lowres_stilts.errors import UsageError
 from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
 from lowres_stilts.runtime.predictions import Answer, Choice, Label, Prediction, Tagged
-from lowres_stilts.text.encode import encode_texts, encode_words
+from lowres_stilts.text.encode import WordWindow, encode_texts, encode_words
 from lowres_stilts.text.spans import best_spans
 from lowres_stilts.text.windows import STRIDE, encode_contexts
 from lowres_stilts.text.words import words_in
 
 Scores = NDArray[np.float32]
 HeadName = Literal["sequence", "token"]
+TAKEN = {None: "a text or a pair of texts", 1: "a text", 2: "a pair of texts"}
+REFUSED = {
+    1: 'takes one text, found a pair: write each text by itself, "..."',
+    2: 'takes a pair of texts, found one text: write both, ["text", "text_pair"], or '
+    '{"text": "...", "text_pair": "..."} where a route takes keys',
+}
+"""How an adapter that was trained on so many texts says no to others; never with what was given."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,11 @@ class Family(Protocol):
 
     head: HeadName
 
-    def check(self, given: Any) -> Any:
+    def check(self, part: AdapterPart, given: Any) -> Any:
         """What a caller gave, in the family's form.
 
         Raises:
-            UsageError: it has another form.
+            UsageError: it has another form, or another than the adapter was trained on.
         """
         ...
 
@@ -54,28 +61,17 @@ class Family(Protocol):
         ...
 
 
-def require_texts(part: AdapterPart, given: tuple[str, str | None]) -> None:
-    """Whether there are as many texts as the adapter was trained on, where that is known.
-
-    Raises:
-        UsageError: it is a pair for one text, or the reverse.
-    """
-    found = 1 if given[1] is None else 2
-    if part.texts is not None and part.texts != found:
-        wanted = "one text" if part.texts == 1 else "a pair of texts"
-        raise UsageError(f"adapter {part.name} takes {wanted}, found {'one text' if found == 1 else 'a pair'}")
-
-
 class Classification:
     """A text, or a pair of texts."""
 
     head: HeadName = "sequence"
 
-    def check(self, given: Any) -> tuple[str, str | None]:
-        """`text` or `(text, text_pair)`."""
-        if isinstance(given, str):
-            return given, None
-        return _pair(given, "a text or a pair of texts")
+    def check(self, part: AdapterPart, given: Any) -> tuple[str, str | None]:
+        """`text` or `(text, text_pair)`: what the adapter was trained on, or either where that is not known."""
+        texts = (given, None) if isinstance(given, str) else _pair(given, TAKEN[part.texts])
+        if part.texts is not None and part.texts != (1 if texts[1] is None else 2):
+            raise UsageError(f"adapter {part.name} {REFUSED[part.texts]}")
+        return texts
 
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
         """One sequence each."""
@@ -93,7 +89,7 @@ class MultipleChoice:
 
     head: HeadName = "sequence"
 
-    def check(self, given: Any) -> tuple[str, tuple[str, ...]]:
+    def check(self, part: AdapterPart, given: Any) -> tuple[str, tuple[str, ...]]:
         """`(prompt, [choice, ...])`."""
         match given:
             case (str() as prompt, [_, *_] as choices) if all(isinstance(choice, str) for choice in choices):
@@ -112,43 +108,55 @@ class MultipleChoice:
         return Choice(int(shares.argmax()), tuple(shares.tolist()))
 
 
-class Sentence(NamedTuple):
-    """The words of a text and where they are."""
+@dataclass(frozen=True)
+class Sentence:
+    """A text and where its words are."""
 
-    words: tuple[str, ...]
-    offsets: tuple[tuple[int, int], ...]
     text: str
+    offsets: tuple[tuple[int, int], ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """In their order."""
+        return tuple(self.text[start:end] for start, end in self.offsets)
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Self:
+        """Words with a space between each."""
+        ends = list(accumulate(len(word) + 1 for word in words))
+        offsets = tuple((end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True))
+        return cls(" ".join(words), offsets)
 
 
 class Tagging:
-    """A sentence, as a text or as words."""
+    """A sentence, as a text or as its words."""
 
     head: HeadName = "token"
 
-    def check(self, given: Any) -> Sentence:
-        """A text, whose words are found as everywhere, or a list of words."""
-        if isinstance(given, str) and (places := words_in(given)):
-            return Sentence(tuple(given[start:end] for start, end in places), tuple(places), given)
-        if isinstance(given, list | tuple) and given and all(isinstance(word, str) and word for word in given):
-            ends = list(accumulate(len(word) + 1 for word in given))
-            places = [(end - len(word) - 1, end - 1) for word, end in zip(given, ends, strict=True)]
-            return Sentence(tuple(given), tuple(places), " ".join(given))
+    def check(self, part: AdapterPart, given: Any) -> Sentence:
+        """A text, whose words are found, or a list of words."""
+        match given:
+            case str() if given:
+                return Sentence(given, tuple(words_in(given)))
+            case [_, *_] if all(isinstance(word, str) and word for word in given):
+                return Sentence.of(given)
         raise UsageError(f"expected a sentence or a list of its words, found {_shown(given)}")
 
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
-        """Windows that hold every word once."""
-        return [
-            Encoded([window.ids for window in windows], places=[window.first_pieces for window in windows])
-            for windows in encode_words(tokenizer, [sentence.words for sentence in inputs], max_length)
-        ]
+        """Windows that hold every word once; none for a text without words."""
+        words = [sentence.words for sentence in inputs]
+        windows_of = iter(encode_words(tokenizer, [own for own in words if own], max_length))
+        return [_windows(next(windows_of)) if own else Encoded([]) for own in words]
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Tagged:
         """The tag that the first piece of each word has."""
+        if not encoded.ids:
+            return Tagged((), (), ())
         rows = np.concatenate([row[places] for row, places in zip(scores, encoded.places, strict=True)])
         shares = softmax(rows)
-        best = shares.argmax(axis=-1)
-        tags, sure = tuple(part.labels[tag] for tag in best), tuple(shares.max(axis=-1).tolist())
-        return Tagged(given.words, tags, sure, given.text, given.offsets)
+        tags = tuple(part.labels[tag] for tag in shares.argmax(axis=-1))
+        likely = tuple(shares.max(axis=-1).tolist())
+        return Tagged(given.words, tags, likely, given.text, given.offsets)
 
 
 class QuestionAnswering:
@@ -156,7 +164,7 @@ class QuestionAnswering:
 
     head: HeadName = "token"
 
-    def check(self, given: Any) -> tuple[str, str]:
+    def check(self, part: AdapterPart, given: Any) -> tuple[str, str]:
         """`(question, context)`."""
         return _pair(given, "a question and its context")
 
@@ -193,6 +201,10 @@ FAMILIES: dict[FamilyName, Family] = {
 }
 
 
+def _windows(windows: Sequence[WordWindow]) -> Encoded:
+    return Encoded([window.ids for window in windows], places=[window.first_pieces for window in windows])
+
+
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     """Probabilities over the last axis."""
     shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -211,6 +223,8 @@ def require_characters(given: Any) -> None:
             given.encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"{_shown(given)}: character {error.start} is half of a surrogate pair") from None
+    elif isinstance(given, Sentence):
+        require_characters(given.text)
     elif isinstance(given, tuple):
         for part in given:
             require_characters(part)

@@ -62,9 +62,9 @@ class AdapterPart(Part):
     """The only one that it is for, where it has a language adapter."""
     task: str
     family: FamilyName
-    labels: list[str]
     texts: Literal[1, 2] | None = None
-    """Of a classification, whether it takes a text or a pair of them; bundles of before do not say."""
+    """Of a classified example: one text or a pair; None in bundles that do not say, and for other families."""
+    labels: list[str]
     no_answer: bool
     """Whether a question may have no answer."""
     max_length: Annotated[int, Field(gt=0)]

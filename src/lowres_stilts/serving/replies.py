@@ -128,6 +128,8 @@ class AdapterInfo(Reply):
     name: str
     task: str
     family: str
+    texts: int | None
+    """Of a classified example: one, or two for a pair; null where it is not known, and for other families."""
     labels: list[str]
     max_length: int
     licence: str

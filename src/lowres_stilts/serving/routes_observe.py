@@ -76,6 +76,7 @@ def adapter(name: str, part: AdapterPart) -> dict[str, Any]:
         "name": name,
         "task": part.task,
         "family": part.family,
+        "texts": part.texts,
         "labels": part.labels,
         "max_length": part.max_length,
         "licence": part.licence,

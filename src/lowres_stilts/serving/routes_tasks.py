@@ -39,15 +39,12 @@ async def token_classification(body: TaggingRequest, request: Request) -> Respon
     parameters = body.parameters
     ignored = ["O"] if parameters is None or parameters.ignore_labels is None else parameters.ignore_labels
     is_bare = parameters is not None and parameters.aggregation_strategy == "none"
-    inputs = [text for text in texts if words_in(text)]
     _, found = await service_of(request).answer(
-        note_of(request), named(request, body.names), "tagging", inputs, texts
+        note_of(request), named(request, body.names), "tagging", texts, texts
     )
-    tagged = iter([item.decode(scores) for item, scores in found])
     replies: list[list[dict[str, Any]]] = []
-    for text in texts:
-        # White space alone has no words, and so no tags.
-        own = next(tagged) if words_in(text) else Tagged((), (), ())
+    for item, scores in found:
+        own = item.decode(scores)
         assert isinstance(own, Tagged)  # noqa: S101 the adapter is of this family
         replies.append((answers.word_tags if is_bare else answers.entities)(own, ignored))
     return json(replies[0] if isinstance(body.inputs, str) else replies)

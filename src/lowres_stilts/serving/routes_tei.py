@@ -6,6 +6,7 @@ import numpy as np
 from fastapi import Request, Response
 from numpy.typing import NDArray
 
+from lowres_stilts.errors import UsageError
 from lowres_stilts.serving import answers
 from lowres_stilts.serving.problems import UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import LabelScore, Ranked
@@ -15,6 +16,8 @@ from lowres_stilts.serving.schemas import EmbedRequest, PredictRequest, RerankRe
 routes = router(*OF_BODIES)
 QUERY: dict[str, Any] = {"parameters": [ADAPTER]}
 VECTORS = documented([[0.036, -0.021, 0.054]])
+BATCHES = {None: '[["..."], ["..."]]', 2: '[["text", "text_pair"], ["text", "text_pair"]]'}
+"""How a batch is written for an adapter that was trained on so many texts."""
 LABELS = documented([{"label": "entailment", "score": 0.81}, {"label": "neutral", "score": 0.19}])
 COSINES = documented([0.87, 0.79])
 RANKS = documented([{"index": 0, "score": 0.87}, {"index": 1, "score": 0.79}])
@@ -48,16 +51,16 @@ async def root(body: EmbedRequest, request: Request) -> Response:
     openapi_extra=QUERY,
 )
 async def predict(body: PredictRequest, request: Request) -> Response:
-    """The labels of a text or a pair of texts, most likely first; a list of them for a batch."""
-    given, service, name = body.inputs, service_of(request), named(request, body.names)
-    # A list of texts is a pair for an adapter that takes pairs, and a batch for one that takes a text.
-    is_batch = isinstance(given, list) and (isinstance(given[0], list) or await service.texts_of(name) == 1)
-    batch: list[Any] = given if is_batch else [given]  # type: ignore[assignment]
-    inputs = [item if isinstance(item, str) else item[0] if len(item) == 1 else tuple(item) for item in batch]
-    texts = [text for item in batch for text in ([item] if isinstance(item, str) else item)]
-    target, found = await service.answer(
+    """The labels of a text or a pair of texts, most likely first; a list of them for a batch.
+
+    What a list of texts is depends on the adapter: a batch where it was trained on one text, a pair where it was
+    trained on pairs.
+    """
+    inputs, is_batch = await _inputs(body, request)
+    texts = [text for item in inputs for text in ([item] if isinstance(item, str) else item)]
+    target, found = await service_of(request).answer(
         note_of(request),
-        name,
+        named(request, body.names),
         "classification",
         inputs,
         texts,
@@ -121,6 +124,32 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
     return scaled
+
+
+async def _inputs(body: PredictRequest, request: Request) -> tuple[list[str | tuple[str, str]], bool]:
+    """Texts and pairs, and whether they are a batch.
+
+    Raises:
+        Refusal: no such adapter.
+        UsageError: several texts are neither a pair nor a batch.
+    """
+    if isinstance(body.inputs, str):
+        return [body.inputs], False
+    lists = [item for item in body.inputs if isinstance(item, list)]
+    if lists:
+        return [_one_or_two(item) for item in lists], True
+    flat = [item for item in body.inputs if isinstance(item, str)]
+    part = await service_of(request).adapter(named(request, body.names), "classification")
+    if part is not None and part.texts == 1:
+        return list(flat), True
+    if len(flat) > 2:
+        form = BATCHES[part.texts if part else None]
+        raise UsageError(f"inputs: {len(flat)} texts are no pair; write a list for each: {form}")
+    return [_one_or_two(flat)], False
+
+
+def _one_or_two(texts: list[str]) -> str | tuple[str, str]:
+    return texts[0] if len(texts) == 1 else (texts[0], texts[1])
 
 
 async def _vectors(body: EmbedRequest, request: Request) -> NDArray[np.float32]:

@@ -77,12 +77,12 @@ class EmbedRequest(EmbedAllRequest):
 
 
 class PredictRequest(Asked):
-    """A text, a pair of texts, or a batch: of lists, or of texts where the adapter takes one text."""
+    """A text, a pair of texts, or a batch of them; a flat list is a batch for an adapter that takes one text."""
 
     model_config = shown(
         {"inputs": "The cat sat on the mat."},
         {"inputs": ["Paka alikaa kwenye mkeka.", "Mnyama amekaa."]},
-        {"inputs": [["The cat sat.", "An animal sat."], ["It rains."]], "raw_scores": True},
+        {"inputs": [["The cat sat.", "An animal sat."], ["It rains.", "It is dry."]], "raw_scores": True},
     )
 
     inputs: (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowres_stilts.runtime.bundle import Prepared
-from lowres_stilts.runtime.manifest import FamilyName
+from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
 from lowres_stilts.runtime.network import Row
 from lowres_stilts.serving.batcher import Batcher, Group
 from lowres_stilts.serving.catalog import Catalog, Target
@@ -124,14 +124,14 @@ class Service:
         found = await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts), estimate)
         return target, np.stack(found)
 
-    async def texts_of(self, name: str | None) -> int | None:
-        """How many texts a classification adapter takes, where its bundle says so.
+    async def adapter(self, name: str | None, family: FamilyName) -> AdapterPart | None:
+        """What an adapter of a family is for, the only one where nothing is named.
 
         Raises:
-            Refusal: there is no such adapter.
+            Refusal: no such adapter.
         """
-        target = await self.open.catalog.answerer(name, "classification")
-        return target.adapter.part.texts if target.adapter else None
+        target = await self.open.catalog.answerer(name, family)
+        return target.adapter.part if target.adapter else None
 
     async def embed_tokens(
         self, note: Note, name: str | None, texts: Sequence[str], *, truncate: bool

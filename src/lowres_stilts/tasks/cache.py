@@ -18,6 +18,7 @@ from lowres_stilts.storage import cache_dir, locked, write_folder
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.features import Features, write_features
 from lowres_stilts.tasks.task import Task
+from lowres_stilts.text.literal import read_literally
 
 FORMAT = 3
 """Part of the key: a change of the encoding makes new files."""
@@ -106,6 +107,7 @@ def encode_in_parts(
 
 def _fingerprint(tokenizer: Tokenizer) -> str:
     """A hash of all that the tokenizer does."""
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()

@@ -17,6 +17,7 @@ from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.reading import LeftOut
 from lowres_stilts.tasks.source import FolderSource
 from lowres_stilts.tasks.task import Split, Task
+from lowres_stilts.text.literal import read_literally
 
 EXAMPLES_AT_ONCE = 1000
 SHOWN_OVERLAPS = 3
@@ -219,6 +220,7 @@ def _labels(task: Task, example: Any) -> list[str]:
 
 
 def _lengths(tokenizer: Tokenizer, texts: list[str]) -> list[int]:
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]

@@ -20,6 +20,7 @@ Parser = Callable[[Record, "Task"], Example | Defective]
 """Makes an example of a record, or says which defect it has; raises `DataError` with its place."""
 PoolReader = Callable[[Path, "Task", str], Pool]
 """Reads the queries of a language and what they search; further files lie beside the path."""
+TEXTS: Mapping[int, Literal[1, 2]] = MappingProxyType({1: 1, 2: 2})
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -83,6 +84,13 @@ class Task:
     """Where labelled test files are to be had, for a task whose answers XTREME's download script withholds."""
     licence: str = ""
     citation: str = ""
+
+    @property
+    def texts(self) -> Literal[1, 2] | None:
+        """How many texts a classified example has; None for other families."""
+        if self.family != "classification":
+            return None
+        return TEXTS.get(len(self.fields))
 
     def paths(self, split: Split) -> tuple[str, ...]:
         """The path templates of a split."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import TooLongError, UsageError
-from lowres_stilts.text.control import PlainText
+from lowres_stilts.text.literal import read_literally
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ def encode_texts(
         UsageError: `max_length` leaves no room between the special tokens.
     """
     _require_room(tokenizer, max_length, is_pair=any(second is not None for _, second in texts))
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length, strategy="longest_first")
-    inputs = [*map(PlainText(tokenizer).pair, texts)]
+    inputs = [first if second is None else (first, second) for first, second in texts]
     return [encoding.ids for encoding in tokenizer.encode_batch(inputs)]
 
 
@@ -54,8 +55,9 @@ def require_whole(
     full = [text for text, ids in zip(texts, cut, strict=True) if len(ids) >= max_length]
     if not full:
         return
+    read_literally(tokenizer)
     tokenizer.no_truncation()
-    inputs = [*map(PlainText(tokenizer).pair, full)]
+    inputs = [first if second is None else (first, second) for first, second in full]
     longest = max(len(encoding.ids) for encoding in tokenizer.encode_batch(inputs))
     if longest > max_length:
         raise TooLongError(f"a text of {longest} tokens is longer than {max_length}; shorten it, or let it be cut")
@@ -68,9 +70,10 @@ def split_texts(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> 
         UsageError: `max_length` leaves no room between the special tokens.
     """
     _require_room(tokenizer, max_length, is_pair=False)
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
-    encodings = tokenizer.encode_batch([*map(PlainText(tokenizer), texts)])
+    encodings = tokenizer.encode_batch(list(texts))
     return [[part.ids for part in (encoding, *encoding.overflowing)] for encoding in encodings]
 
 
@@ -86,10 +89,10 @@ def encode_words(
         UsageError: `max_length` leaves no room between the special tokens.
     """
     _require_room(tokenizer, max_length, is_pair=False)
+    read_literally(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    plain = [*map(PlainText(tokenizer).words, sentences)]
-    encodings = tokenizer.encode_batch(plain, is_pretokenized=True, add_special_tokens=False)
+    encodings = tokenizer.encode_batch(sentences, is_pretokenized=True, add_special_tokens=False)
     before, after = _special_tokens(tokenizer)
     unknown = tokenizer.token_to_id("<unk>")
     room = max_length - len(before) - len(after)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import TooLongError
+from lowres_stilts.text.literal import read_literally
 
 BOUNDS = (0x80, 0x800, 0x10000)
 """Code points from which on a character has one byte more in UTF-8."""
@@ -37,6 +38,7 @@ def tokens_of(tokenizer: Tokenizer, text: str, most: int, *, special_tokens: boo
     Raises:
         TooLongError: there are more; a text that becomes too long by normalization is not tokenized.
     """
+    read_literally(tokenizer)
     normal = text if tokenizer.normalizer is None else tokenizer.normalizer.normalize_str(text)
     if max(len(text), len(normal)) > most:
         raise TooLongError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Encoding, Tokenizer
 
 from lowres_stilts.errors import UsageError
-from lowres_stilts.text.control import PlainText
+from lowres_stilts.text.literal import read_literally
 
 LONGEST_QUESTION = 64
 """Most tokens of a question, as in SQuAD's baselines (Devlin et al. 2019)."""
@@ -38,6 +38,7 @@ def encode_contexts(
     Raises:
         UsageError: `max_length` leaves no room for a context.
     """
+    read_literally(tokenizer)
     special = tokenizer.num_special_tokens_to_add(True)
     room = max_length - special
     if room < 4:
@@ -47,8 +48,7 @@ def encode_contexts(
     overlap = min(stride, (room - longest_question) // 2)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length, stride=overlap, strategy="only_second")
-    plain = PlainText(tokenizer)
-    inputs = [(plain(question), plain(context)) for question, (_, context) in zip(questions, pairs, strict=True)]
+    inputs = [(question, context) for question, (_, context) in zip(questions, pairs, strict=True)]
     encodings = tokenizer.encode_batch(inputs)
     return [[_window(part) for part in (encoding, *encoding.overflowing)] for encoding in encodings]
 
@@ -56,7 +56,7 @@ def encode_contexts(
 def _cut(tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> list[str]:
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    encodings = tokenizer.encode_batch([*map(PlainText(tokenizer), texts)], add_special_tokens=False)
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
     return [
         text if len(encoding.ids) <= tokens else text[: encoding.offsets[tokens - 1][1]]
         for text, encoding in zip(texts, encodings, strict=True)

@@ -15,12 +15,18 @@ const LEADS = {
   text: "Which label fits the text?",
 };
 
+/** One field or two, where `/info` knows what the adapter was trained on. */
+const textsOf = (adapter) => {
+  const fields = PAIRS[kindOf(adapter)];
+  if (adapter.texts === 1) return fields.slice(0, 1);
+  return adapter.texts === 2 ? fields.map((own) => ({ ...own, required: true, note: undefined })) : fields;
+};
 const classification = {
   title: "Classification",
   route: "/predict",
   lead: (adapter) => LEADS[kindOf(adapter)],
-  fields: (adapter) => PAIRS[kindOf(adapter)],
-  body: ({ text, pair }) => ({ inputs: [pair.trim() ? [text, pair] : [text]] }),
+  fields: textsOf,
+  body: ({ text, pair = "" }) => ({ inputs: [pair.trim() ? [text, pair] : [text]] }),
 };
 const tagging = {
   title: "Tagging",
@@ -57,6 +63,7 @@ export const FAMILIES = { classification, tagging, qa, multiple_choice: multiple
 /** Which examples fit an adapter. */
 export function kindOf(adapter) {
   if (adapter.family !== "classification") return adapter.family;
+  if (adapter.texts === 1) return "text";
   if (adapter.labels.includes("entailment")) return "nli";
   return PARAPHRASE.includes(adapter.task) ? "paraphrase" : "text";
 }
