@@ -16,7 +16,6 @@ from lowres_stilts.serving.schemas import (
     TaggingRequest,
     TextPair,
 )
-from lowres_stilts.text.words import words_in
 
 routes = router(*OF_BODIES)
 ENTITIES = documented([{"entity_group": "PER", "score": 0.91, "word": "Angela Merkel", "start": 0, "end": 13}])
