@@ -101,7 +101,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, t
     assert stopped.returncode == 1
     last = stopped.stderr.strip().splitlines()[-1]
     assert last.startswith(f"error: cannot write {checkpoint}: ")
-    assert last.endswith("go on with --resume")
+    assert last.endswith("a run goes on with --resume")
     assert "Traceback" not in stopped.stderr
     assert checkpoint.read_bytes() == before
     assert ask("run", recipe, "-o", folder, "--resume").returncode == 0
