@@ -30,6 +30,8 @@ def read_part(path: Path, model: type[AnyPart], error: type[LowresStiltsError], 
         LowresStiltsError: of that class: it is missing, malformed, or has unknown keys.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise error(f"{path}: not a plain file")
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise error(f"{path.parent}: no {path.name}, so this is no {noun}") from None

@@ -1,34 +1,27 @@
-"""`SHA256SUMS`: every file of a folder, and nothing else, byte for byte."""
+"""`SHA256SUMS`: what belongs to a folder, byte for byte, and what may lie beside it."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from stat import S_ISREG
 
 from lowres_stilts.errors import LowresStiltsError
 
 SUMS = "SHA256SUMS"
-LEFT_FILES = {".gitattributes"}
-LEFT_FOLDERS = {".git", ".huggingface"}
-"""What the Hub's own tools leave in a folder, with `.cache/huggingface`."""
 LARGEST_LIST = 1_000_000
 """Bytes of the list."""
+LEFT_BY_TOOLS = (".gitattributes", ".git", ".cache/huggingface", ".huggingface")
+"""What a repository of the Hub has of its own, and what `git clone` and `hf download --local-dir` leave beside its
+files. It is not content: nothing in it is summed, read or sent."""
 
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _is_left_by_hub(path: Path) -> bool:
-    if path.is_symlink() or not path.is_dir():
-        return False
-    return path.name in LEFT_FOLDERS or (
-        path.name == ".cache" and {inner.name for inner in path.iterdir()} <= {"huggingface"}
-    )
 
 
 def rendered(sums: Mapping[str, str]) -> str:
@@ -38,15 +31,23 @@ def rendered(sums: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Sums:
-    """The list of a kind of folder, and what is said when something is wrong."""
+    """The one rule of what belongs to a kind of folder: the files that its list names, and no others.
+
+    A file may be a link to a file, as in the Hub's cache, since the list says what is in it. Links to folders,
+    links that lead nowhere, pipes and devices are refused.
+    """
 
     noun: str
     """What the folder is: a package, a bundle."""
     files: str
     """A pattern of the files that it may list."""
-    folders: str
-    """A pattern of the folders that it may have inside."""
+    largest: int
+    """Bytes of a file at most."""
     error: type[LowresStiltsError]
+
+    def can_list(self, name: str) -> bool:
+        """Whether some folder of this kind has a file of this name, its list among them."""
+        return name == SUMS or self._pattern.fullmatch(name) is not None
 
     def read(self, folder: Path) -> dict[str, str]:
         """The listed sums by file.
@@ -57,7 +58,7 @@ class Sums:
         path = folder / SUMS
         try:
             found = path.stat()
-            if not S_ISREG(found.st_mode) or found.st_size > LARGEST_LIST:
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_LIST:
                 raise self.error(f"{path}: not a plain list of sums")
             text = path.read_bytes().decode("ascii")
         except FileNotFoundError:
@@ -69,47 +70,54 @@ class Sums:
             raise self.error(f"{path}: not as it was written; get the {self.noun} anew")
         return sums
 
-    def files_in(self, folder: Path) -> dict[str, Path]:
-        """The files of a folder by name, which for those in inner folders is like `inner/file`.
-
-        What the Hub's own tools leave beside them is passed over: nothing of it is ever read. A file may be a link
-        to one, as in the Hub's cache: its sum is that of the content.
+    def verify(self, folder: Path) -> dict[str, Path]:
+        """The listed files by name, if they are as they were summed and nothing but what tools left is beside.
 
         Raises:
-            LowresStiltsError: of the kind's class: something is no file, or lies in a folder of another kind.
+            LowresStiltsError: of the kind's class: a file is missing, changed, too large, not listed, or no file.
         """
-        return dict(self._walk(folder, ""))
-
-    def _walk(self, folder: Path, within: str) -> Iterator[tuple[str, Path]]:
-        for path in sorted(folder.iterdir()):
-            name = f"{within}{path.name}"
-            if self._is_inner(path, name):
-                yield from self._walk(path, f"{name}/")
-            elif path.is_file():
-                if name not in LEFT_FILES:
-                    yield name, path
-            elif within or not _is_left_by_hub(path):
-                raise self.error(f"{path}: a {self.noun} has plain files only; remove it")
-
-    def _is_inner(self, path: Path, name: str) -> bool:
-        """Whether it is a folder that the kind may have, and not a link to one or empty."""
-        is_folder = path.is_dir() and not path.is_symlink()
-        return is_folder and re.fullmatch(self.folders, name) is not None and any(path.iterdir())
-
-    def require(self, folder: Path, expected: Mapping[str, str], found: Mapping[str, Path]) -> None:
-        """Whether the files found are those that are listed, and have these sums.
-
-        Raises:
-            LowresStiltsError: of the kind's class: a file is missing, changed, or not listed.
-        """
-        for name, path in found.items():
-            if name not in expected and name != SUMS:
-                raise self.error(f"{path}: not listed in {SUMS}; remove it or get the {self.noun} anew")
+        expected = self.read(folder)
+        found = self._found(folder, expected)
         for name, digest in expected.items():
             if name not in found:
                 raise self.error(f"{folder / name}: missing; get the {self.noun} anew")
             if self._sum(found[name]) != digest:
                 raise self.error(f"{folder / name}: changed since it was summed; get the {self.noun} anew")
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Writes the sums of all files of a folder and its folders, without what tools left."""
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        sums = {name: sha256_of(path) for name, path in files.items() if name != SUMS and not _is_left(name)}
+        (folder / SUMS).write_text(rendered(sums), encoding="utf-8")
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.files)
+
+    def _found(self, folder: Path, expected: Collection[str]) -> dict[str, Path]:
+        folders = {place for name in (*expected, *LEFT_BY_TOOLS) for place in _folders_of(name)}
+        try:
+            return dict(self._walk(folder, "", expected, folders))
+        except OSError as error:
+            raise self.error(f"{error.filename or folder}: cannot be read: {error.strerror}") from error
+
+    def _walk(
+        self, folder: Path, within: str, expected: Collection[str], folders: Collection[str]
+    ) -> Iterator[tuple[str, Path]]:
+        for path in sorted(folder.iterdir()):
+            name = f"{within}{path.name}"
+            if name == SUMS or _is_left(name):
+                continue
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not is_folder and not path.is_file():
+                raise self.error(f"{path}: a {self.noun} has plain files only, or links to such; remove it")
+            if name not in (folders if is_folder else expected):
+                raise self.error(f"{path}: not listed in {SUMS}; remove it or get the {self.noun} anew")
+            if is_folder:
+                yield from self._walk(path, f"{name}/", expected, folders)
+            else:
+                yield name, path
 
     def _parsed(self, path: Path, text: str) -> dict[str, str]:
         line_pattern = re.compile(rf"([0-9a-f]{{64}})  ({self.files})")
@@ -123,6 +131,19 @@ class Sums:
 
     def _sum(self, path: Path) -> str:
         try:
+            if path.stat().st_size > self.largest:
+                raise self.error(
+                    f"{path}: larger than {self.largest // 10**6} MB, which no file of a {self.noun} is"
+                )
             return sha256_of(path)
         except OSError as error:
             raise self.error(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _is_left(name: str) -> bool:
+    return any(name == left or name.startswith(f"{left}/") for left in LEFT_BY_TOOLS)
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    parts = name.split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts)))

@@ -43,7 +43,7 @@ def test_sums_still_protect_a_snapshot(package):
         open_package(package)
 
 
-@pytest.mark.parametrize("name", [".cache/more/x", ".gitignore", ".git", ".cache/huggingface"])
+@pytest.mark.parametrize("name", [".cache/more/x", ".gitignore", ".github", ".cache/huggingface"])
 def test_what_only_looks_like_it_is_refused(package, name):
     (package / name).parent.mkdir(exist_ok=True, parents=True)
     if name == ".cache/huggingface":

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lowres_stilts.hub.checksums import files_in
+from lowres_stilts.hub.kinds import files_of
 from lowres_stilts.hub.verify import open_package
 from tests.hub.adapter_runs import finished_adapters
 from tests.hub_repo_server import WRITER
@@ -26,7 +26,7 @@ def sound(packages):
 
 
 def contents(folder):
-    return {name: path.read_bytes() for name, path in files_in(folder).items()}
+    return {name: path.read_bytes() for name, path in files_of(folder).items()}
 
 
 def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):

@@ -59,6 +59,6 @@ def test_a_damaged_bundle_is_neither_pushed_nor_pulled(hub, shell, zoo, tmp_path
 
 def test_the_card_says_what_is_inside(zoo):
     card = (zoo.bundle / "README.md").read_text()
-    assert card.startswith("---\nlibrary_name: onnx\n")
+    assert card.startswith("---\nlibrary_name: lowres-stilts\n")
     assert 'adapter="first' in card
     assert all(f"| {name} |" in card for name in zoo.packages)

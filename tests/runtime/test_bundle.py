@@ -14,6 +14,7 @@ from lowres_stilts.runtime import Answer, Bundle, Choice, Label, Tagged
 from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.manifest import Manifest
 from tests.bundles import copied, summed
+from tests.downloads import WAYS, older
 
 ROOT = Path(__file__).parent.parent.parent
 NO_TORCH = """
@@ -51,6 +52,23 @@ def test_no_torch_is_needed(zoo):
     )
     assert done.stderr == ""
     assert done.stdout == "['Label', 'Tagged', 'Choice', 'Answer']\n[]\n"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_bundle_answers_alike_however_it_was_downloaded(zoo, bundle, way, tmp_path):
+    found = Bundle.load(way(zoo.bundle, tmp_path / "made"), threads=1)
+    found.network.open_all()
+    given = ["glad sun", ("tea", "tea")], ["first", "second-intermediate"]
+    assert found.predict(*given) == bundle.predict(*given)
+    np.testing.assert_array_equal(found.embed(["glad"]), bundle.embed(["glad"]))
+
+
+def test_a_bundle_whose_weights_were_written_over_answers_as_before(zoo, bundle, tmp_path):
+    """Weights that lie elsewhere than their graph are copied, not borrowed."""
+    made = older(zoo.bundle, tmp_path / "made")
+    found = Bundle.load(made, threads=1)
+    (made / "weights.bin").resolve().write_bytes(bytes((made / "weights.bin").stat().st_size))
+    np.testing.assert_array_equal(found.embed(["glad"], "first"), bundle.embed(["glad"], "first"))
 
 
 def test_answers_have_the_form_of_their_family(bundle):

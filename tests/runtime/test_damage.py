@@ -1,7 +1,6 @@
 """Bundles that are damaged, unsafe or contradict themselves are refused, and never end the interpreter."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from lowres_stilts.runtime.manifest import REQUIRED
 from lowres_stilts.runtime.sums import BUNDLE
 from lowres_stilts.sums import SUMS
 from tests.bundles import copied, summed
+from tests.downloads import clone, local, snapshot
 
 FILES = [
     "bundle.json",
@@ -47,7 +47,7 @@ def test_these_are_files_of_a_bundle(zoo):
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "remove", "folder"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "grow", "empty", "remove", "other", "folder"])
 def test_damaged_files_are_refused(folder, name, damage):
     path = folder / name
     data = path.read_bytes()
@@ -62,6 +62,10 @@ def test_damaged_files_are_refused(folder, name, damage):
             path.write_bytes(data + b"\n")
         case "empty":
             path.write_bytes(b"")
+        case "other":
+            target = folder.parent / "elsewhere"
+            target.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+            path.symlink_to(target)
         case "folder":
             path.mkdir()
     with pytest.raises(BundleError):
@@ -83,37 +87,7 @@ def test_files_that_nobody_summed_are_refused(folder, name):
         Bundle.load(folder)
 
 
-def hub_snapshot(folder):
-    """Every file a link to a blob, as in the Hub's cache."""
-    blobs = folder.parent / "blobs"
-    blobs.mkdir()
-    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
-        path.rename(blobs / str(number))
-        path.symlink_to(Path(os.path.relpath(blobs / str(number), path.parent)))
-    return folder
-
-
-def test_a_snapshot_of_links_answers_as_the_bundle(zoo, folder):
-    texts = ["glad sun", "cry rain"]
-    found = Bundle.load(hub_snapshot(folder)).predict(texts, "first")
-    assert found == Bundle.load(zoo.bundle).predict(texts, "first")
-
-
-def test_a_link_to_a_bundle_is_one(zoo, tmp_path):
-    (tmp_path / "latest").symlink_to(zoo.bundle)
-    assert Bundle.load(tmp_path / "latest").adapters == Bundle.load(zoo.bundle).adapters
-
-
-def test_what_the_hubs_tools_leave_is_passed_over(zoo, folder):
-    (folder / ".gitattributes").write_text("*.bin filter=lfs\n")
-    (folder / ".cache" / "huggingface" / "download").mkdir(parents=True)
-    (folder / ".cache" / "huggingface" / ".gitignore").write_text("*")
-    (folder / ".git").mkdir()
-    (folder / ".git" / "HEAD").write_text("x")
-    assert Bundle.load(folder).adapters == Bundle.load(zoo.bundle).adapters
-
-
-@pytest.mark.parametrize("name", [".cache/evil", ".git", "adapters/.gitattributes", ".gitignore"])
+@pytest.mark.parametrize("name", [".cache/evil", ".github", "adapters/.gitattributes", ".gitignore"])
 def test_what_only_looks_like_it_is_refused(folder, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("x")
@@ -271,6 +245,30 @@ def test_weights_outside_the_bundle_are_not_read(folder):
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(BundleError, match=r"model\.onnx: cannot be used"):
         Bundle.load(summed(folder), threads=1)
+
+
+PLACES = {
+    "a download's notes": (local, ".cache/huggingface/weights.bin"),
+    "a roundabout way to them": (local, "adapters/../.CACHE//huggingface/weights.bin"),
+    "the repository's file": (local, ".gitattributes"),
+    "a clone's folder": (clone, ".git/weights.bin"),
+    "another file of the cache": (snapshot, "../../blobs/other"),
+}
+
+
+@pytest.mark.parametrize(("way", "place"), PLACES.values(), ids=PLACES)
+def test_weights_that_nobody_summed_are_not_read_though_they_lie_near(folder, tmp_path, way, place):
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = place
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    made = way(summed(folder), tmp_path / "made")
+    (made / place).parent.mkdir(parents=True, exist_ok=True)
+    (made / place).write_bytes((folder / "weights.bin").read_bytes())
+    with pytest.raises(BundleError, match=r"model\.onnx: names files that are not the bundle's"):
+        Bundle.load(made, threads=1)
 
 
 @pytest.mark.parametrize("key", ["offset", "length"])

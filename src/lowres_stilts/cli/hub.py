@@ -1,4 +1,4 @@
-"""`lowres-stilts hub`: adapter packages."""
+"""`lowres-stilts hub`: adapter packages and bundles."""
 
 import json
 from collections.abc import Iterator
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowres_stilts.cli.hub_list import list_command
+from lowres_stilts.errors import BundleError, PackageError, UsageError
 
 if TYPE_CHECKING:
-    from lowres_stilts.hub.manifest import Manifest
     from lowres_stilts.hub.push import Plan
     from lowres_stilts.hub.verify import Package
 
-app = typer.Typer(help="Adapter packages and bundles: list, show, verify, push, pull.", no_args_is_help=True)
+app = typer.Typer(
+    help="Adapter packages and bundles: list, show, verify, push and pull them.", no_args_is_help=True
+)
 app.command("list")(list_command)
-Folder = Annotated[Path, typer.Argument(help="A package, or a bundle.")]
+Folder = Annotated[Path, typer.Argument(help="A package or a bundle.")]
 Repo = Annotated[str, typer.Argument(help="A repository on the Hugging Face Hub: owner/name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FolderOrRepo = Annotated[Path, typer.Argument(help="A package or a bundle: a folder, or owner/name on the Hub.")]
@@ -27,32 +29,15 @@ Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit
 
 @app.command("show")
 def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Json = False) -> None:
-    """Shows what a package is, how to load it, and its scores.
+    """Shows what a package or a bundle is, how to load it, and its scores.
 
     Example: lowres-stilts hub show adapters/panx-small
     """
-    from lowres_stilts.hub.card import card_text
-    from lowres_stilts.hub.kinds import is_bundle
-    from lowres_stilts.hub.manifest import dump_manifest, read_manifest
+    from lowres_stilts.hub.kinds import kind_of
 
     with _found(folder, revision, only_manifest=True) as place:
-        if is_bundle(place):
-            typer.echo(_bundle_shown(place, as_json=as_json), nl=False)
-            return
-        manifest = read_manifest(place)
-    typer.echo(dump_manifest(manifest) if as_json else card_text(manifest), nl=False)
-
-
-def _bundle_shown(folder: Path, *, as_json: bool) -> str:
-    from lowres_stilts.errors import BundleError
-    from lowres_stilts.export.card import bundle_card
-    from lowres_stilts.parts import read_part
-    from lowres_stilts.runtime.manifest import MANIFEST, Manifest
-
-    manifest = read_part(folder / MANIFEST, Manifest, BundleError, "bundle")
-    if as_json:
-        return manifest.model_dump_json(indent=2) + "\n"
-    return bundle_card(manifest).partition("---\n\n")[2]
+        kind = kind_of(place)
+        typer.echo(kind.json(place) if as_json else kind.card(place), nl=False)
 
 
 @app.command("verify")
@@ -63,39 +48,24 @@ def verify_command(
     data: Annotated[Path | None, typer.Option(help="With --scores: the data folder.")] = None,
     source: Annotated[str, typer.Option(help="With --scores: xtreme, starter or hub.")] = "xtreme",
 ) -> None:
-    """Checks every file of a package: sums, manifest, tensors, configuration; and its scores if asked to.
+    """Checks every file of a package or a bundle: sums, manifest, tensors or graphs; and a package's scores.
 
     Example: lowres-stilts hub verify adapters/ner --scores --data data/xtreme
     """
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
-    from lowres_stilts.hub.kinds import is_bundle
-    from lowres_stilts.hub.verify import open_package
+    from lowres_stilts.hub.kinds import BUNDLES, kind_of
 
     with _found(folder, revision) as place:
-        if is_bundle(place):
-            _verify_bundle(folder, place, scores=scores)
-            return
-        package = open_package(place)
-        tasks = ", ".join(task.name for task in package.manifest.tasks)
-        typer.echo(f"{folder}: sound; {package.manifest.name}, {_kind(package.manifest)}, {tasks}")
+        kind = kind_of(place)
+        if scores and kind is BUNDLES:
+            raise UsageError("--scores: a bundle's were compared when it was written; `hub show` has them")
+        typer.echo(f"{folder}: sound; {kind.check(place)}")
         if scores:
-            _verify_scores(package, source, data)
+            from lowres_stilts.hub.verify import open_package
 
-
-def _verify_bundle(folder: Path, place: Path, *, scores: bool) -> None:
-    from lowres_stilts.errors import UsageError
-    from lowres_stilts.runtime import Bundle
-
-    if scores:
-        raise UsageError("--scores: a bundle's scores are measured by `export --data`; verify a package")
-    bundle = Bundle.load(place)
-    typer.echo(f"{folder}: sound; a bundle over {bundle.manifest.base.id}, {', '.join(bundle.adapters)}")
-
-
-def _kind(manifest: "Manifest") -> str:
-    return manifest.kind if manifest.rank is None else f"rank {manifest.rank}"
+            _verify_scores(open_package(place), source, data)
 
 
 @contextmanager
@@ -104,9 +74,8 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
     if folder.exists() or folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
         yield folder
         return
-    from lowres_stilts.errors import PackageError
-
-    near = get_close_matches(folder.name, [path.parent.name for path in folder.parent.glob("*/stilts.json")], n=1)
+    manifests = (path for name in ("stilts.json", "bundle.json") for path in folder.parent.glob(f"*/{name}"))
+    near = get_close_matches(folder.name, [path.parent.name for path in manifests], n=1)
     if near:
         raise PackageError(f"no folder {folder} here; did you mean {folder.parent / near[0]}?")
     from lowres_stilts.display import tell_waiting
@@ -119,13 +88,12 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
     try:
         with borrowed(folder.as_posix(), revision, only_manifest=only_manifest) as place:
             yield place
-    except PackageError as error:
-        raise PackageError(f"no folder {folder} here; on the Hub, {error}") from error
+    except (BundleError, PackageError) as error:
+        raise type(error)(f"no folder {folder} here; on the Hub, {error}") from error
 
 
 def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
     from lowres_stilts.cli.evaluate import data_settings
-    from lowres_stilts.errors import PackageError
     from lowres_stilts.hub.evaluate import measure_again
     from lowres_stilts.tasks.load import open_source
 
@@ -154,7 +122,7 @@ def push_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Puts a package on the Hugging Face Hub, in one commit, with the token of `hf auth login` or HF_TOKEN.
+    """Puts a package or bundle on the Hugging Face Hub in one commit, by the token of `hf auth login` or HF_TOKEN.
 
     Example: lowres-stilts hub push adapters/ner me/ner --private --dry-run
     """
@@ -208,12 +176,12 @@ def _as_json(plan: "Plan", url: str | None) -> dict[str, Any]:
 def pull_command(
     repo: Repo,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="adapters/NAME or bundles/NAME by default.")
+        Path | None, typer.Option("--output", "-o", help="By default adapters/<name>, or bundles/<name>.")
     ] = None,
     revision: Revision = "main",
     as_json: Json = False,
 ) -> None:
-    """Fetches a package from the Hugging Face Hub, checks it and puts it into a new folder.
+    """Fetches a package or a bundle from the Hugging Face Hub, checks it and puts it into a new folder.
 
     Example: lowres-stilts hub pull me/ner -o adapters/ner
     """

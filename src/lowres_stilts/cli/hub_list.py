@@ -1,4 +1,4 @@
-"""`lowres-stilts hub list`: the packages of a folder, or of the Hub."""
+"""`lowres-stilts hub list`: the packages and bundles of a folder, or of the Hub."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ from lowres_stilts.errors import LowresStiltsError, PackageError
 
 
 def list_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of packages.")] = Path("adapters"),
+    folder: Annotated[Path, typer.Argument(help="A folder of packages and bundles.")] = Path("adapters"),
     on_hub: Annotated[bool, typer.Option("--hub", help="Those on the Hugging Face Hub instead.")] = False,
     author: Annotated[str | None, typer.Option(help="On the Hub: a user's or organization's only.")] = None,
     search: Annotated[str | None, typer.Option(help="On the Hub: with this in their names only.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="On the Hub: at most so many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Lists the packages of a folder, whether they are sound or not, or of the Hugging Face Hub.
+    """Lists the packages and bundles of a folder, whether they are sound or not, or of the Hugging Face Hub.
 
     Example: lowres-stilts hub list adapters; lowres-stilts hub list --author me --search xnli
     """
@@ -33,20 +33,19 @@ def list_command(
 
 
 def _listed_in(folder: Path) -> list[dict[str, Any]]:
-    from lowres_stilts.hub.manifest import MANIFEST, read_manifest
+    from dataclasses import asdict
+
+    from lowres_stilts.hub.kinds import KINDS
 
     if not folder.is_dir():
         raise PackageError(f"{folder}: no such folder; for packages on the Hub, use --hub, --author or --search")
+    found = [(file.parent, kind) for kind in KINDS for file in folder.glob(f"*/{kind.manifest}")]
     rows: list[dict[str, Any]] = []
-    for path in sorted(file.parent for file in folder.glob(f"*/{MANIFEST}")):
+    for path, kind in sorted(found, key=lambda item: item[0]):
         try:
-            manifest = read_manifest(path)
+            rows.append({"folder": str(path), **asdict(kind.summary(path))})
         except LowresStiltsError as error:
             rows.append({"folder": str(path), "error": str(error)})
-            continue
-        tasks = [task.name for task in manifest.tasks]
-        found = {"name": manifest.name, "kind": manifest.kind, "tasks": tasks, "base": manifest.base.id}
-        rows.append({"folder": str(path), **found})
     return rows
 
 

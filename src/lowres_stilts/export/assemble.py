@@ -11,7 +11,6 @@ from tokenizers import Tokenizer
 
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.export.adapters import adapter_inputs, write_adapter
-from lowres_stilts.export.card import CARD, bundle_card
 from lowres_stilts.export.describe import adapter_part, base_part, embedding_part, versions
 from lowres_stilts.export.inside import inside_of
 from lowres_stilts.export.int8 import Range
@@ -21,6 +20,8 @@ from lowres_stilts.export.reference import shape_of, weights_of
 from lowres_stilts.export.sources import Item, float_base, items_of
 from lowres_stilts.export.trim import Vocabulary, choose_pieces, trim_encoder
 from lowres_stilts.export.write import write_models
+from lowres_stilts.hub.bundle_card import bundle_card
+from lowres_stilts.hub.card import CARD
 from lowres_stilts.hub.manifest import Base
 from lowres_stilts.hub.verify import Package
 from lowres_stilts.runtime.manifest import (

@@ -68,7 +68,7 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
         **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
         "library_name": "peft" if manifest.composition is None else ADAPTERHUB_TAGS[0],
         **({"language": languages} if languages else {}),
-        **_licence([task.licence for task in manifest.tasks]),
+        **licence([task.licence for task in manifest.tasks]),
         **({"datasets": datasets} if datasets else {}),
         "tags": [TAG, manifest.kind, "cross-lingual-transfer", *_tags(manifest)],
         "model-index": [{"name": manifest.name, "results": results}],
@@ -80,7 +80,7 @@ def _tags(manifest: Manifest) -> list[str]:
     return families if manifest.composition is None else [*ADAPTERHUB_TAGS, manifest.base.model_type, *families]
 
 
-def _licence(names: list[str]) -> dict[str, str]:
+def licence(names: list[str]) -> dict[str, str]:
     """The Hub's code of one known licence, or of none; a name in its spelling for all else."""
     spelled = dict.fromkeys(name.strip().lower() or UNKNOWN for name in names)
     if len(spelled) == 1 and (found := {*spelled} & {*HUB_LICENCES, UNKNOWN}):

@@ -5,23 +5,22 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from huggingface_hub import hf_hub_download
 
-from lowres_stilts.errors import BundleError, PackageError, RunError
-from lowres_stilts.hub.kinds import BUNDLES, Kind, kind_of
-from lowres_stilts.hub.manifest import MANIFEST
+from lowres_stilts.errors import BundleError, LowresStiltsError, PackageError, RunError
+from lowres_stilts.hub.kinds import BUNDLES, PACKAGES, Kind, kind_among
 from lowres_stilts.hub.remote import Remote, check_name, hub_errors, look_up
-from lowres_stilts.hub.verify import require_sound
 from lowres_stilts.storage import cache_dir, locked, storage_errors, write_folder
+from lowres_stilts.sums import SUMS
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """Where a package lies now, and where it came from."""
+    """Where a package or bundle lies now, and where it came from."""
 
     folder: Path
     repo: str
@@ -30,86 +29,93 @@ class Pulled:
     """Whether the folder held the same files already."""
 
 
-def pull_package(repo: str, folder: Path | None = None, revision: str = "main") -> Pulled:
-    """Downloads a package or a bundle at one commit, checks it and moves it to `folder`.
+def pull_package(repo: str, output: Path | None = None, revision: str = "main") -> Pulled:
+    """Downloads the files of a package or a bundle, at one commit, checks them and moves them to a folder.
 
-    Without one, it goes to `adapters/` or `bundles/`, under the repository's name.
+    Args:
+        repo: the repository.
+        output: the folder; by default that of its name below `adapters`, of a bundle below `bundles`.
+        revision: a branch, tag or commit.
 
     Raises:
+        BundleError: the repository holds no sound bundle.
         PackageError: the Hub cannot be asked, the repository holds no sound package, or the folder holds
             something else or cannot be written.
         UsageError: that is no name of a repository.
     """
-    remote, kind = _found_at(repo, revision)
-    folder = folder or Path(kind.home) / repo.rpartition("/")[2]
+    kind, remote = _content_at(repo, revision)
+    folder = output or Path(kind.home) / repo.rpartition("/")[2]
     with _held(folder):
         was_there = folder.exists() or folder.is_symlink()
         if was_there:
-            _check_same(folder, remote, kind)
+            _check_same(folder, kind, remote)
         else:
             _remove_leftovers(folder)
-            write_folder(folder, lambda temporary: _fetch(remote, kind, temporary))
+            write_folder(folder, lambda temporary: _fetch(kind, remote, temporary))
     return Pulled(folder, repo, remote.commit, was_there)
 
 
 @contextmanager
 def borrowed(repo: str, revision: str = "main", *, only_manifest: bool = False) -> Iterator[Path]:
-    """A temporary folder with the package, checked, or with its manifest alone, unchecked.
+    """A temporary folder with the package or bundle, checked, or with its manifest alone, unchecked.
 
     Raises:
+        BundleError: the repository holds no sound bundle.
         PackageError: the Hub cannot be asked, or the repository holds no sound package.
         UsageError: that is no name of a repository.
     """
-    remote, kind = _found_at(repo, revision)
+    kind, remote = _content_at(repo, revision)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if only_manifest:
-            _download(remote, [kind.marker], folder)
+            _download(remote, [kind.manifest], folder)
         else:
-            _fetch(remote, kind, folder)
+            _fetch(kind, remote, folder)
         with _errors_of(remote, folder):
             yield folder
 
 
-def _found_at(repo: str, revision: str) -> tuple[Remote, Kind]:
-    """The repository at a revision, and whether it is a package or a bundle."""
+def _content_at(repo: str, revision: str) -> tuple[Kind, Remote]:
+    """What kind the repository holds at a revision, and the files of it that this kind may have."""
     check_name(repo)
     with hub_errors(repo, revision):
         remote = look_up(repo, revision)
-    kind = kind_of(remote.files)
+    kind = kind_among(remote.files)
     if kind is None:
         raise PackageError(
-            f"{repo}: no {MANIFEST} at revision {revision}, so this is no adapter package of lowres-stilts; "
-            f"and no {BUNDLES.marker}, so it is no bundle"
+            f"{repo}: no {PACKAGES.manifest} at revision {revision}, so this is no adapter package of lowres-stilts "
+            f"(no {BUNDLES.manifest} either, so no bundle)"
         )
-    for name, file in remote.files.items():
-        if file.size > kind.largest:
-            raise PackageError(f"{repo}: {name} is larger than {kind.largest // 10**6} MB, which no module is")
-    return remote, kind
+    files = {name: file for name, file in remote.files.items() if kind.sums.can_list(name)}
+    for name, file in files.items():
+        if file.size > kind.sums.largest:
+            raise PackageError(
+                f"{repo}: {name} is larger than {kind.sums.largest // 10**6} MB, which no file of a "
+                f"{kind.sums.noun} is"
+            )
+    return kind, replace(remote, files=files)
 
 
-def _check_same(folder: Path, remote: Remote, kind: Kind) -> None:
-    if not _holds(folder, remote, kind):
+def _check_same(folder: Path, kind: Kind, remote: Remote) -> None:
+    if not _holds(folder, kind, remote):
         raise PackageError(
             f"{folder}: exists and is not {_place(remote)}; remove it, or choose another folder with --output"
         )
-    require_sound(folder, kind)
+    kind.check(folder)
 
 
-def _holds(folder: Path, remote: Remote, kind: Kind) -> bool:
-    if folder.is_symlink() or not folder.is_dir():
-        return False
+def _holds(folder: Path, kind: Kind, remote: Remote) -> bool:
     try:
-        names = set(kind.files_in(folder))
-    except (PackageError, BundleError):
+        names = {*kind.sums.verify(folder), SUMS}
+    except LowresStiltsError:
         return False
     return names == set(remote.files) and all(file.equals(folder / name) for name, file in remote.files.items())
 
 
-def _fetch(remote: Remote, kind: Kind, folder: Path) -> None:
+def _fetch(kind: Kind, remote: Remote, folder: Path) -> None:
     _download(remote, sorted(remote.files), folder)
     with _errors_of(remote, folder):
-        require_sound(folder, kind)
+        kind.check(folder)
 
 
 def _download(remote: Remote, names: list[str], folder: Path) -> None:
@@ -125,9 +131,9 @@ def _errors_of(remote: Remote, folder: Path) -> Iterator[None]:
     """Names the repository in the place of a folder that will not be there when the message is read."""
     try:
         yield
-    except (PackageError, BundleError) as error:
+    except (BundleError, PackageError) as error:
         text = str(error).replace(f"{folder}/", f"{_place(remote)}: ").replace(str(folder), _place(remote))
-        raise PackageError(text) from error
+        raise type(error)(text) from error
 
 
 def _place(remote: Remote) -> str:

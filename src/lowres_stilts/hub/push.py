@@ -10,9 +10,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from lowres_stilts.errors import PackageError, UsageError
-from lowres_stilts.hub.kinds import BUNDLES, PACKAGES, Kind, is_bundle
+from lowres_stilts.hub.kinds import files_of, kind_of
 from lowres_stilts.hub.remote import LOG_IN, Remote, check_name, hub_errors, look_up
-from lowres_stilts.hub.verify import require_sound
 
 Change = Literal["new", "changed", "same", "removed"]
 MAIN = constants.DEFAULT_REVISION
@@ -23,9 +22,8 @@ class Plan:
     """What a push would do."""
 
     folder: Path
-    kind: Kind
-    name: str
-    """Of the package or the bundle."""
+    content: str
+    """What it is, for the message of the commit."""
     repo: str
     branch: str
     private: bool
@@ -43,30 +41,29 @@ class Plan:
 
 
 def plan_push(folder: Path, repo: str, *, private: bool = False, branch: str = MAIN) -> Plan:
-    """Checks a package or a bundle and compares it with the repository; changes nothing.
+    """Checks the package or bundle and compares it with the repository; changes nothing.
 
     Raises:
+        BundleError: the bundle is not sound.
         PackageError: the package is not sound, the Hub cannot be asked, or the repository is public and should
             not be.
-        BundleError: the bundle is not sound.
         UsageError: that is no name of a repository or branch.
     """
     check_name(repo)
     if not branch or re.fullmatch(r"[0-9a-f]{40}", branch):
         raise UsageError("--revision: expected a branch; a commit cannot be added to")
-    kind = BUNDLES if is_bundle(folder) else PACKAGES
-    named = require_sound(folder, kind)
+    content = kind_of(folder).check(folder)
     with hub_errors(repo, branch):
         remote, branch_exists = _found(repo, branch)
     if private and remote:
         _check_private(remote)
-    changes = _changes(kind, folder, remote)
+    changes = _changes(folder, remote)
     private = remote.private if remote else private
-    return Plan(folder, kind, named, repo, branch, private, remote, branch_exists, changes)
+    return Plan(folder, content, repo, branch, private, remote, branch_exists, changes)
 
 
 def push(plan: Plan) -> str:
-    """Does what was planned; returns the address of the commit that holds the package.
+    """Does what was planned; returns the address of the commit that holds it.
 
     Raises:
         PackageError: the Hub cannot be reached, refuses it, or has changed since it was planned.
@@ -77,7 +74,7 @@ def push(plan: Plan) -> str:
         raise PackageError(f"{plan.repo}: pushing needs a token of the Hub with write access; {LOG_IN}")
     with hub_errors(plan.repo, plan.branch, sending=True):
         remote = _prepared(plan)
-        changes = _changes(plan.kind, plan.folder, remote)
+        changes = _changes(plan.folder, remote)
         additions = [
             CommitOperationAdd(name, plan.folder / name)
             for name, change in changes.items()
@@ -87,7 +84,7 @@ def push(plan: Plan) -> str:
         commit = HfApi().create_commit(
             plan.repo,
             [*additions, *deletions],
-            commit_message=f"Push {plan.name}",
+            commit_message=f"Push {plan.content}",
             revision=plan.branch,
             parent_commit=remote.commit,
         )
@@ -125,10 +122,10 @@ def _check_private(remote: Remote) -> None:
         )
 
 
-def _changes(kind: Kind, folder: Path, remote: Remote | None) -> dict[str, Change]:
+def _changes(folder: Path, remote: Remote | None) -> dict[str, Change]:
     theirs = remote.files if remote else {}
     changes: dict[str, Change] = {}
-    for name, path in kind.files_in(folder).items():
+    for name, path in files_of(folder).items():
         there = theirs.get(name)
         changes[name] = "new" if there is None else "same" if there.equals(path) else "changed"
     return changes | dict.fromkeys(sorted(set(theirs) - set(changes)), "removed")

@@ -1,4 +1,4 @@
-"""Repositories of the Hugging Face Hub: what they hold of a package, and what goes wrong with them."""
+"""Repositories of the Hugging Face Hub: what they hold of a package or bundle, and what goes wrong with them."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 
 from lowres_stilts.data.hub_problems import causes, is_unreachable, status_of
 from lowres_stilts.errors import LowresStiltsError, PackageError, UsageError
-from lowres_stilts.hub.kinds import PACKAGES, kind_of
+from lowres_stilts.hub.checksums import can_belong
 from lowres_stilts.sums import sha256_of
 
 NAME = re.compile(r"\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", re.ASCII)
@@ -54,7 +54,7 @@ class Remote:
     commit: str
     private: bool
     files: Mapping[str, RemoteFile]
-    """Those that a folder of its kind may have, a package where it is of none; others are left alone."""
+    """Those that a package or a bundle may have; others are left alone."""
 
 
 def git_blob(content: bytes) -> str:
@@ -79,10 +79,9 @@ def look_up(repo: str, revision: str) -> Remote:
     files = {
         file.rfilename: RemoteFile(file.size or 0, file.blob_id or "", file.lfs.sha256 if file.lfs else None)
         for file in info.siblings or []
+        if can_belong(file.rfilename)
     }
-    kind = kind_of(files) or PACKAGES
-    kept = {name: file for name, file in files.items() if kind.can_belong(name)}
-    return Remote(repo, info.sha or "", bool(info.private), kept)
+    return Remote(repo, info.sha or "", bool(info.private), files)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from lowres_stilts.hub.card import HUB_ID, TAG
 from lowres_stilts.hub.remote import NAME, hub_errors
 from lowres_stilts.tasks.families import FAMILIES
 
-KINDS = ("lora", "bottleneck", "language")
+KINDS = ("lora", "bottleneck", "language", "bundle")
 BASE = "base_model:"
 
 

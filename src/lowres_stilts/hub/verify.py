@@ -10,14 +10,11 @@ from lowres_stilts.hub.adapterhub_check import read_adapterhub
 from lowres_stilts.hub.adapterhub_files import adapterhub_names
 from lowres_stilts.hub.card import CARD
 from lowres_stilts.hub.checksums import verify_sums
-from lowres_stilts.hub.kinds import PACKAGES, Kind
 from lowres_stilts.hub.manifest import MANIFEST, Manifest, read_manifest
 from lowres_stilts.hub.peft_check import read_peft
 from lowres_stilts.hub.peft_files import peft_names
 from lowres_stilts.modules.collapse import LoraLayer
 from lowres_stilts.names import require_utf8
-from lowres_stilts.runtime.manifest import read_manifest as read_bundle_manifest
-from lowres_stilts.runtime.sums import verify_sums as verify_bundle_sums
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def open_package(folder: Path) -> Package:
     require_utf8(folder)
     if not folder.is_dir():
         raise PackageError(f"{folder}: no such folder; `lowres-stilts hub list` shows what there is")
-    names = verify_sums(folder)
+    names = set(verify_sums(folder))
     manifest = read_manifest(folder)
     composition = manifest.composition
     of_format = peft_names(manifest) if composition is None else adapterhub_names(manifest, composition)
@@ -50,20 +47,6 @@ def open_package(folder: Path) -> Package:
     if composition is None:
         return Package(folder, manifest, *read_peft(folder, manifest))
     return Package(folder, manifest, {}, read_adapterhub(folder, manifest, composition))
-
-
-def require_sound(folder: Path, kind: Kind) -> str:
-    """The name of a package or a bundle whose files are whole.
-
-    Raises:
-        PackageError: a package is damaged or unsafe.
-        BundleError: a bundle is.
-    """
-    if kind is PACKAGES:
-        return open_package(folder).manifest.name
-    verify_bundle_sums(folder)
-    read_bundle_manifest(folder)
-    return folder.resolve().name
 
 
 def _check_names(folder: Path, found: set[str], expected: set[str]) -> None:

@@ -16,7 +16,7 @@ from lowres_stilts.runtime.batches import batches, padded
 from lowres_stilts.runtime.families import HeadName
 from lowres_stilts.runtime.manifest import BARE, MIXED, MODEL, AdapterPart, BasePart, EmbeddingPart
 from lowres_stilts.runtime.names import HIDDEN, IDS, INDEX, MASK, SEQUENCE, TOKEN, states_of
-from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs
+from lowres_stilts.runtime.session import graph_errors, open_session, optional_inputs, require_listed_weights
 
 STACKED = 16
 """Adapters that stay stacked for the next batch."""
@@ -213,7 +213,9 @@ class Network:
         return states_of(layer, self._base.layers)
 
     def _session(self, file: str) -> onnxruntime.InferenceSession:
-        return open_session(self._folder / file, threads=self._threads, providers=self._providers, spin=self._spin)
+        path = self._folder / file
+        require_listed_weights(path)
+        return open_session(path, threads=self._threads, providers=self._providers, spin=self._spin)
 
 
 def _batches(rows: Sequence[Row], tokens: int) -> Iterator[list[int]]:

@@ -216,12 +216,12 @@ class Catalog:
 
 
 def bundle_name(folder: Path) -> str:
-    """The last part of its path.
+    """The last part of its path, as it was given.
 
     Raises:
         UsageError: no request could name it.
     """
-    name = folder.resolve().name
+    name = folder.resolve().name if folder.name in {"", ".."} else folder.name
     if name != readable(name):
         raise UsageError(f"{readable(name)}: a bundle is named after its folder, in printable UTF-8; rename it")
     return name

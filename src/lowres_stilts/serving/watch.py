@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from stat import S_ISREG
 
 import orjson
 
@@ -18,8 +17,10 @@ from lowres_stilts.names import file_name, readable
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.adapters import LARGEST
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
+from lowres_stilts.runtime.sums import BUNDLE
 from lowres_stilts.serving.catalog import Catalog, Shelf
 from lowres_stilts.storage import write_text
+from lowres_stilts.sums import SUMS
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 logger = logging.getLogger(__name__)
@@ -132,30 +133,18 @@ def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
     """Loads a copy, as whoever writes over the files of a mapped adapter would change what it answers."""
     with tempfile.TemporaryDirectory(prefix="lowres-stilts-") as own:
         copy = Path(own) / file_name(folder.name)
+        copy.mkdir()
+        names = [SUMS, *BUNDLE.read(folder)]
         try:
-            _require_plain(folder)
-            # What links point to is copied: the sums say whether it is what belongs there.
-            shutil.copytree(folder, copy)
+            if sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) > LARGEST:
+                raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
+            BUNDLE.verify(folder)
+            for name in names:
+                shutil.copyfile(folder / name, copy / name)
         except (OSError, shutil.Error) as error:
             raise BundleError(f"{folder}: cannot be read") from error
         # What is mapped stays when its folder is gone.
         return bundle.load_adapter(copy)
-
-
-def _require_plain(folder: Path) -> None:
-    """Whether there is nothing but files of a size that can be copied: a pipe or a device may have no end.
-
-    Raises:
-        BundleError: there is something else.
-    """
-    size = 0
-    for path in folder.iterdir():
-        found = path.stat()
-        if not S_ISREG(found.st_mode):
-            raise BundleError(f"{path}: an adapter's folder has plain files only; remove it")
-        size += found.st_size
-    if size > LARGEST:
-        raise BundleError(f"{folder}: larger than {LARGEST // 10**6} MB, which no adapter is")
 
 
 def _fingerprint(folder: Path) -> Fingerprint:
