@@ -1,6 +1,7 @@
 """A loopback server that speaks the Hub's protocol for repositories of models, as far as pushing and pulling go.
 
-Safetensors lie in LFS, which is another host, as on the Hub: it takes and gives files by address, without a token.
+Tensors and graphs lie in LFS, which is another host, as on the Hub: it takes and gives files by address, without a
+token.
 """
 
 import base64
@@ -348,7 +349,7 @@ def owner(name: str) -> str:
 
 
 def in_lfs(path: str) -> bool:
-    return path.endswith((".safetensors", ".bin"))
+    return path.endswith((".safetensors", ".bin", ".onnx"))
 
 
 def git_blob(content: bytes) -> str:

@@ -17,6 +17,7 @@ from lowres_stilts.runtime.sums import write_sums
 from lowres_stilts.serving.catalog import bundle_name
 from lowres_stilts.serving.keys import add_key
 from tests.bundles import copied, sentence
+from tests.downloads import link_to_snapshot, local, snapshot
 from tests.hub_repo_server import hub_serving
 from tests.serving.load import Load, labels, questions
 from tests.serving.service import PATIENCE, service
@@ -80,6 +81,24 @@ def test_adapters_come_change_and_go_with_their_folders(zoo, exported, folder):
         shutil.rmtree(folder / "extra")
         until(lambda: first_label(running, "extra") == 404)
         assert first_label(running, "first") == "glad"
+
+
+def test_what_the_hubs_tools_downloaded_is_served(zoo, exported, folder, tmp_path):
+    """A bundle and adapters, as links and beside what was noted of their download."""
+    made = variant(exported, tmp_path / "made", "extra", str.upper)
+    (tmp_path / "latest").symlink_to(snapshot(zoo.bundle, tmp_path / "cache"))
+    link_to_snapshot(exported, tmp_path / "one").rename(folder / "one")
+    local(made, folder / "two")
+    with service(tmp_path / "latest", adapters=str(folder)) as running:
+        until(lambda: first_label(running, "extra") == "GLAD")
+        until(lambda: len([line for line in running.lines() if line["event"] == "adapter loaded"]) == 2)
+        assert first_label(running, "first") == "glad"
+        assert running.get("/v1/models").json()["data"][0]["id"] == "latest"
+        with (folder / "one" / "adapter.json").open("a") as described:
+            described.write(" ")
+        until(lambda: "cannot be loaded" in running.log.read_text())
+        (told,) = {line["reason"] for line in running.lines() if line["event"] == "an adapter cannot be loaded"}
+        assert told.startswith(f"{folder / 'one' / 'adapter.json'}: changed since it was summed")
 
 
 def test_a_damaged_adapter_is_told_and_taken_once_it_is_sound(zoo, exported, folder):

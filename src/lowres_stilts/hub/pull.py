@@ -83,8 +83,8 @@ def _content_at(repo: str, revision: str) -> tuple[Kind, Remote]:
     kind = kind_among(remote.files)
     if kind is None:
         raise PackageError(
-            f"{repo}: no {PACKAGES.manifest} at revision {revision}, so this is no adapter package of lowres-stilts "
-            f"(no {BUNDLES.manifest} either, so no bundle)"
+            f"{repo}: no {PACKAGES.manifest} at revision {revision}, so this is no adapter package of "
+            f"lowres-stilts, and no {BUNDLES.manifest}, so it is no bundle"
         )
     files = {name: file for name, file in remote.files.items() if kind.sums.can_list(name)}
     for name, file in files.items():
