@@ -197,8 +197,11 @@ def test_a_folder_that_is_there_is_kept(hub, shell, sound, package, tmp_path):
     (package / "README.md").write_text("mine")
     refused(shell("hub", "pull", "me/mood", "-o", package), "exists and is not me/mood at", "--output")
     assert (package / "README.md").read_text() == "mine"
-    (tmp_path / "link").symlink_to(sound)
-    refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "link"), "exists and is not")
+    for name, place in (("other", package), ("gone", tmp_path / "nowhere")):
+        (tmp_path / name).symlink_to(place)
+        refused(shell("hub", "pull", "me/mood", "-o", tmp_path / name), "exists and is not")
+    (tmp_path / "same").symlink_to(sound)
+    assert "up to date" in shell("hub", "pull", "me/mood", "-o", tmp_path / "same").stdout
 
 
 def flipped(data):
