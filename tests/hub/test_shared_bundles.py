@@ -1,6 +1,7 @@
 """Bundles on the Hub: the real client against a server on this machine."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -150,13 +151,16 @@ def test_bundles_are_listed_beside_packages(sound, zoo, tmp_path):
     (tmp_path / "latest").symlink_to(zoo.bundle)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "bundle.json").write_text("{}")
+    (tmp_path / "stuck").mkdir()
+    os.mkfifo(tmp_path / "stuck" / "bundle.json")
     rows = json.loads(ask("hub", "list", tmp_path, "--json").stdout)
     assert [(Path(row["folder"]).name, row.get("kind")) for row in rows] == [
-        ("broken", None), ("latest", "bundle"), ("package", "lora"),
+        ("broken", None), ("latest", "bundle"), ("package", "lora"), ("stuck", None),
     ]  # fmt: skip
     assert rows[1]["name"] == "latest"
     assert "mood" in rows[1]["tasks"]
     assert "bundle.json" in rows[0]["error"]
+    assert rows[3]["error"].endswith("bundle.json: not a plain file")
 
 
 def test_bundles_on_the_hub_are_found_by_their_card(pushed, shell):
