@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lowres_stilts.libraries import quiet_libraries
 from lowres_stilts.storage import write_json
 from report import machine, versions
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    quiet_libraries()
     if arguments.child:
         _child(arguments)
         return

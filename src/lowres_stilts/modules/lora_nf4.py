@@ -35,7 +35,8 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (gradient,) = gradients
         count, learn = len(ctx.scalings), ctx.learn
-        pairs, kept = ctx.saved_tensors[: 2 * count], ctx.saved_tensors[2 * count :]
+        saved = ctx.saved_tensors  # once: under checkpointing each look computes anew
+        pairs, kept = saved[: 2 * count], saved[2 * count :]
         found: list[Tensor | None] = [None] * (2 * count)
         into_x = None
         if ctx.needs_input_grad[0]:
@@ -52,8 +53,11 @@ class _Product(torch.autograd.Function):
         return into_x, None, None, None, *found
 
 
-class Nf4LoraLayer(Linear4bit):  # type: ignore[misc]
-    """PEFT's layer, which computes plain LoRAs in one step and leaves all others to PEFT."""
+class OneStepLinear4bit(Linear4bit):  # type: ignore[misc]
+    """PEFT's layer, which computes plain LoRAs in one step and leaves all others to PEFT.
+
+    PEFT tells its layers by "Linear" in the names of their classes.
+    """
 
     def forward(self, x: Tensor, *others: Any, **named: Any) -> Tensor:
         """`[..., in]` to `[..., out]`."""
@@ -92,4 +96,4 @@ def compute_in_one_step(model: nn.Module) -> None:
     """Has all of PEFT's layers over NF4 compute plain LoRAs in one step."""
     for layer in model.modules():
         if type(layer) is Linear4bit:
-            layer.__class__ = Nf4LoraLayer
+            layer.__class__ = OneStepLinear4bit
