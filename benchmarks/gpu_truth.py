@@ -202,7 +202,9 @@ def _compared(way: Way, here: _Outcome, there: _Outcome) -> dict[str, Any]:
     apart = max(abs(a - b) for a, b in zip(here.losses, there.losses, strict=True))
     flat = [(a, b) for a, b in zip(_flat(here.predictions), _flat(there.predictions), strict=True)]
     same = sum(a == b for a, b in flat) / len(flat) if flat else 1.0
-    good = apart <= way.drifts * TOLERANCE[way.strictness] and same >= min(AGREEING[way.strictness], 1 - 0.02 * (way.drifts > 1))
+    good = apart <= way.drifts * TOLERANCE[way.strictness] and same >= min(
+        AGREEING[way.strictness], 1 - 0.02 * (way.drifts > 1)
+    )
     return {
         "ok": good and there.all_there and here.stored == there.stored,
         "loss_first": here.losses[0],
