@@ -18,6 +18,7 @@ from lowres_stilts.serving.problems import TOO_LARGE, TOO_MANY, UNAVAILABLE, Ref
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.watch import Watch
 from lowres_stilts.serving.work import Estimate, estimated_tokens
+from lowres_stilts.text.slices import Steps
 from lowres_stilts.text.tokens import Token
 
 Scores = list[NDArray[np.float32]]
@@ -116,8 +117,8 @@ class Service:
         target = await self.open.catalog.encoder(name)
         note.adapter = target.name
 
-        def prepare() -> Sequence[Row]:
-            return target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+        def prepare() -> Steps[Sequence[Row]]:
+            return (yield from target.bundle.prepare_texts_in_steps(texts, target.adapter, cut=truncate))
 
         longest = target.bundle.manifest.embedding.max_length
         estimate = Estimate("embeddings", estimated_tokens(((text,) for text in texts), longest))
@@ -147,8 +148,8 @@ class Service:
         note.adapter = target.name
         most = self.settings.limits.token_vectors
 
-        def prepare() -> Sequence[Row]:
-            rows = target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+        def prepare() -> Steps[Sequence[Row]]:
+            rows = yield from target.bundle.prepare_texts_in_steps(texts, target.adapter, cut=truncate)
             if (tokens := sum(len(row.ids) for row in rows)) > most:
                 raise Refusal(TOO_LARGE, f"{tokens} tokens in one request for their vectors are more than {most}")
             return rows
@@ -176,10 +177,12 @@ class Service:
         limits = self.settings.limits
         found: list[list[Token]] = []
 
-        def prepare() -> Sequence[Row]:
+        def prepare() -> Steps[Sequence[Row]]:
             room = limits.tokens
             for text in texts:
-                tokens = target.bundle.tokenize(text, limits.characters, special_tokens=special_tokens)
+                tokens = yield from target.bundle.tokenize_in_steps(
+                    text, limits.characters, special_tokens=special_tokens
+                )
                 room -= len(tokens)
                 if room < 0:
                     raise Refusal(TOO_LARGE, f"the texts of one request have more than {limits.tokens} tokens")
@@ -203,8 +206,10 @@ class Service:
         note.adapter = target.name
         found: list[str] = []
 
-        def prepare() -> Sequence[Row]:
-            found.extend(target.bundle.decode(own, skip_special_tokens=skip_special_tokens) for own in ids)
+        def prepare() -> Steps[Sequence[Row]]:
+            for own in ids:
+                found.append(target.bundle.decode(own, skip_special_tokens=skip_special_tokens))
+                yield
             return ()
 
         await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids))
@@ -240,9 +245,9 @@ class Service:
         note.adapter = target.name
         prepared: list[Prepared] = []
 
-        def prepare() -> Sequence[Row]:
+        def prepare() -> Steps[Sequence[Row]]:
             assert target.adapter is not None  # noqa: S101 answerer() found it
-            prepared.extend(target.bundle.prepare(inputs, target.adapter, cut=truncate))
+            prepared.extend((yield from target.bundle.prepare_in_steps(inputs, target.adapter, cut=truncate)))
             return [row for item in prepared for row in item.rows]
 
         if not inputs:
@@ -256,7 +261,7 @@ class Service:
         self,
         note: Note,
         group: Group,
-        prepare: Callable[[], Sequence[Row]],
+        prepare: Callable[[], Steps[Sequence[Row]]],
         texts: Sequence[Sized],
         inputs: int,
         estimate: Estimate = NO_TOKENS,
