@@ -61,7 +61,7 @@ def ask(made, bundle, inputs, adapter=CLASSIFY, client="a"):
     prepared = []
 
     def prepare():
-        prepared.extend(bundle.prepare(inputs, adapter))
+        prepared.extend((yield from bundle.prepare_in_steps(inputs, adapter)))
         return [row for item in prepared for row in item.rows]
 
     async def answered():
@@ -76,7 +76,7 @@ def embed(made, bundle, texts, client="a", expected=0):
     return made.ask(
         Group(bundle, "embeddings"),
         client,
-        lambda: bundle.prepare_texts(texts),
+        lambda: bundle.prepare_texts_in_steps(texts),
         sequences=len(texts),
         characters=9,
         estimate=Estimate("embeddings", expected),
@@ -88,6 +88,7 @@ def slow(seconds):
 
     def prepare():
         time.sleep(seconds)
+        yield
         return []
 
     return prepare

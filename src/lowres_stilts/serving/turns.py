@@ -1,4 +1,4 @@
-"""Work in steps, of many requests, in a few threads: all take turns, so that none waits for the end of another's."""
+"""Work in steps, of many requests, in a few threads that take turns: none waits for the end of another's."""
 
 import contextlib
 import time

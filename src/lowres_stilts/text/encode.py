@@ -75,7 +75,8 @@ def texts_in_steps(tokenizer: Tokenizer, texts: Sequence[TextPair], max_length: 
             lengths = [len(part) for part in parts]
             if room % 2 and lengths == [room, room]:  # one token is that of the longer text
                 lengths = yield from counts_of(tokenizer, [first, second])
-            parts = [part[:kept] for part, kept in zip(parts, _longest_first(lengths[0], lengths[1], room), strict=True)]
+            kept = _longest_first(lengths[0], lengths[1], room)
+            parts = [part[:own] for part, own in zip(parts, kept, strict=True)]
         found.append(templates[second is not None].around(*parts))
     return found
 

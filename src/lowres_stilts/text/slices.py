@@ -7,10 +7,11 @@ text `u + v` that is parted there are those of `u` and then those of `v`:
 1. *Normalizing* `u + v` gives the normal form of `u` and then that of `v`. What works character by character does
    so anywhere. The space is a starter that composes with nothing on either side, in all four forms of Unicode
    (UAX 15). SentencePiece's map of characters goes by grapheme clusters, and one ends before a space unless a
-   character of the class Prepend is in front (UAX 29, GB9b); those, and letters that a cluster adds to a space, are
-   no neighbours of a boundary. A letter or digit never ends in white space by normalizing, however many characters
-   it becomes (U+FDFA becomes 18), and a space before another one stays a space, so that runs of spaces, which are
-   made one, and spaces at the end, which are removed, lie in one of the two.
+   character of the class Prepend is in front (UAX 29, GB9b); those, and letters that a cluster adds to a space,
+   are no neighbours of a boundary. A letter or digit never ends in white space by normalizing, however many
+   characters it becomes (U+FDFA becomes 18), and a space before another one stays a space, so that runs of spaces, which are
+   made one, and spaces at the end, which are removed, lie in one of the two. BERT's puts spaces around a Chinese
+   character; it is known only where the next step throws all white space away.
 2. *Pre-tokenizing*: the first step parts the normal text at every space, so it does between the two; words that
    come of it are read by themselves in all later steps, and by the model. A `▁` that is put before a text without
    one changes nothing, as `v` begins with its space.
@@ -148,10 +149,11 @@ def parts_at_spaces(tokenizer: Tokenizer) -> bool:
         return False
     steps = _parts(tokenizer.normalizer, normalizers.Sequence)
     first, *others = _parts(tokenizer.pre_tokenizer, pre_tokenizers.Sequence) or [None]
-    metaspace = isinstance(first, pre_tokenizers.Metaspace) and first.split
+    keeps_spaces = isinstance(first, pre_tokenizers.Metaspace) and first.split
     return (
         all(map(_is_local, steps))
-        and (metaspace or isinstance(first, SPACE_SPLITTERS))
+        and (keeps_spaces or isinstance(first, SPACE_SPLITTERS))
+        and not (keeps_spaces and any(isinstance(own, normalizers.BertNormalizer) for own in steps))
         and not any(isinstance(own, pre_tokenizers.Metaspace) and own.prepend_scheme == "first" for own in others)
     )
 
@@ -194,7 +196,7 @@ def _end(text: str, start: int) -> int:
     places = [found.start() for found in BOUNDARY.finditer(text, start + 1, limit)]
     if places:
         return places[-1]
-    later = BOUNDARY.search(text, limit - 1)
+    later = BOUNDARY.search(text, max(start + 1, limit - 1))
     return later.start() if later else len(text)
 
 
