@@ -9,9 +9,9 @@ text `u + v` that is parted there are those of `u` and then those of `v`:
    (UAX 15). SentencePiece's map of characters goes by grapheme clusters, and one ends before a space unless a
    character of the class Prepend is in front (UAX 29, GB9b); those, and letters that a cluster adds to a space,
    are no neighbours of a boundary. A letter or digit never ends in white space by normalizing, however many
-   characters it becomes (U+FDFA becomes 18), and a space before another one stays a space, so that runs of spaces, which are
-   made one, and spaces at the end, which are removed, lie in one of the two. BERT's puts spaces around a Chinese
-   character; it is known only where the next step throws all white space away.
+   characters it becomes (U+FDFA becomes 18), and a space before another one stays a space, so that runs of
+   spaces, which are made one, and spaces at the end, which are removed, lie in one of the two. BERT's puts spaces
+   around a Chinese character; it is known only where the next step throws all white space away.
 2. *Pre-tokenizing*: the first step parts the normal text at every space, so it does between the two; words that
    come of it are read by themselves in all later steps, and by the model. A `▁` that is put before a text without
    one changes nothing, as `v` begins with its space.
