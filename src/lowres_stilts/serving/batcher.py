@@ -122,9 +122,7 @@ class Batcher:
         group: Group,
         client: str,
         prepare: Callable[[], Steps[Sequence[Row]]],
-        *,
-        sequences: int,
-        characters: int,
+        demand: Demand,
         estimate: Estimate = UNKNOWN,
     ) -> tuple[Sequence[Row], list[NDArray[np.float32]]]:
         """The sequences of a request and what the network says of each, in order.
@@ -135,15 +133,14 @@ class Batcher:
             group: the bundle, and what is asked of it.
             client: who asks; clients take turns.
             prepare: cuts the texts into tokens, in other threads and in turns with other requests.
-            sequences: how many there will be at least.
-            characters: of all texts.
+            demand: what it asks for, but for tokens.
             estimate: of the tokens that the network will get.
 
         Raises:
             Refusal: there is no room, or no answer within the deadline.
             LowresStiltsError: what `prepare` raises.
         """
-        demand = Demand(sequences, characters, self._corrections.tokens(estimate))
+        demand = demand._replace(tokens=self._corrections.tokens(estimate))
         self.admission.require_room(client, demand)
         if not self.sequences:
             self.last_answer = time.monotonic()

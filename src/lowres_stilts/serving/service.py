@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from lowres_stilts.runtime.bundle import Prepared
 from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
 from lowres_stilts.runtime.network import Row
+from lowres_stilts.serving.admission import Demand
 from lowres_stilts.serving.batcher import Batcher, Group
 from lowres_stilts.serving.catalog import Catalog, Target
+from lowres_stilts.serving.memory import request_bytes
 from lowres_stilts.serving.metrics import Metrics
 from lowres_stilts.serving.problems import TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.watch import Watch
-from lowres_stilts.serving.work import Estimate, estimated_tokens
+from lowres_stilts.serving.work import Estimate, estimated_tokens, family_estimate
 from lowres_stilts.text.slices import Steps
 from lowres_stilts.text.tokens import Token
 
 Scores = list[NDArray[np.float32]]
-NO_TOKENS = Estimate()
-"""What is not for the network."""
 
 
 @dataclass
@@ -189,7 +189,7 @@ class Service:
                 found.append(tokens)
             return ()
 
-        await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts), Estimate("tokens"))
         note.tokens = sum(map(len, found))
         return found
 
@@ -212,7 +212,7 @@ class Service:
                 yield
             return ()
 
-        await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids))
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids), Estimate("ids"))
         note.tokens = sum(map(len, ids))
         return found
 
@@ -253,7 +253,7 @@ class Service:
         if not inputs:
             return target, []
         given = [(text,) for text in texts] if family == "tagging" else inputs
-        estimate = _estimate(family, given, target.adapter.part.max_length if target.adapter else 0)
+        estimate = family_estimate(family, given, target.adapter.part.max_length if target.adapter else 0)
         scores = iter(await self._ask(note, Group(target.bundle, "scores"), prepare, texts, len(inputs), estimate))
         return target, [(item, [next(scores) for _ in item.rows]) for item in prepared]
 
@@ -264,15 +264,14 @@ class Service:
         prepare: Callable[[], Steps[Sequence[Row]]],
         texts: Sequence[Sized],
         inputs: int,
-        estimate: Estimate = NO_TOKENS,
+        estimate: Estimate,
     ) -> Scores:
         self.metrics.asked(note.adapter or "none")
         note.inputs = inputs
-        characters = sum(map(len, texts))
         sequences = max(inputs, len(texts) // 2)
-        rows, found = await self.open.batcher.ask(
-            group, note.client, prepare, sequences=sequences, characters=characters, estimate=estimate
-        )
+        held = request_bytes(estimate.kind, texts, sequences)
+        demand = Demand(sequences, characters=sum(map(len, texts)), held=held)
+        rows, found = await self.open.batcher.ask(group, note.client, prepare, demand, estimate)
         note.tokens = sum(len(row.ids) for row in rows)
         return found
 
@@ -294,16 +293,3 @@ class Service:
         longest = max(map(len, texts), default=0)
         if longest > limits.characters:
             raise Refusal(TOO_LARGE, f"a text of {longest} {measure} is longer than {limits.characters}")
-
-
-def _estimate(family: FamilyName, inputs: Sequence[Any], max_length: int) -> Estimate:
-    """Tokens of inputs of a family; those that are read in windows are not cut."""
-    match family:
-        case "classification":
-            given = [(item,) if isinstance(item, str) else item for item in inputs]
-            return Estimate(family, estimated_tokens(given, max_length))
-        case "multiple_choice":
-            pairs = ((prompt, choice) for prompt, choices in inputs for choice in choices)
-            return Estimate(family, estimated_tokens(pairs, max_length))
-        case _:
-            return Estimate(family, estimated_tokens(inputs, None))
