@@ -58,7 +58,7 @@ def test_addresses_do_not_grow_memory(served):
 def test_a_pair_of_long_texts_takes_little_memory(served, characters):
     """Memory of a pair grew with the square of its length, to gigabytes."""
     pair = {"text": ("glad sun " * characters)[:characters], "text_pair": ("tea sea " * characters)[:characters]}
-    body = {"inputs": pair, "adapter": "second"}
+    body = {"inputs": pair, "adapter": "second-intermediate"}
     assert (
         served.post("/text-classification", {**body, "inputs": {"text": "a", "text_pair": "b"}}).status_code == 200
     )
