@@ -173,10 +173,12 @@ class QuestionAnswering:
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
         """Windows over the context, the question before each."""
         windows_of = yield from contexts_in_steps(tokenizer, inputs, max_length, STRIDE)
-        return [
-            Encoded([w.ids for w in windows], offsets=[np.array(w.offsets, np.int32) for w in windows])
-            for windows in windows_of
-        ]
+        found = []
+        for windows in windows_of:
+            offsets = [np.array(window.offsets, np.int32) for window in windows]
+            found.append(Encoded([window.ids for window in windows], offsets=offsets))
+            yield
+        return found
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Answer:
         """The best span; none where that is better and the task knows it."""

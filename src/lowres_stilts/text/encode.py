@@ -155,10 +155,12 @@ def words_in_steps(
                     own[word].append(token)
             pieces[number] += own
         yield
-    return [
-        [_window(template, group) for group in _groups(own, room, 3 if unknown is None else unknown)]
-        for own in pieces
-    ]
+    found = []
+    for own in pieces:
+        groups = _groups(own, room, 3 if unknown is None else unknown)
+        found.append([_window(template, group) for group in groups])
+        yield
+    return found
 
 
 def _word_batches(sentences: Sequence[Sequence[str]]) -> Iterator[list[tuple[int, int, int]]]:

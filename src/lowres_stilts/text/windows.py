@@ -56,10 +56,11 @@ def contexts_in_steps(
     question_ids = yield from ids_of(tokenizer, questions, [room] * len(questions))
     overlap = min(stride, (room - longest_question) // 2)
     contexts = yield from tokens_of_each(tokenizer, [context for _, context in pairs])
-    return [
-        list(_windows(template, question, context, room, overlap))
-        for question, context in zip(question_ids, contexts, strict=True)
-    ]
+    found = []
+    for question, context in zip(question_ids, contexts, strict=True):
+        found.append(list(_windows(template, question, context, room, overlap)))
+        yield
+    return found
 
 
 def _cut(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> Steps[list[str]]:
