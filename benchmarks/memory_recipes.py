@@ -172,7 +172,7 @@ def write_model(name: str, folder: Path) -> Path:
             for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
                 shutil.copy(starter_model_dir() / file, place)
         else:
-            _tokenizer(sizes["vocab_size"]).save_pretrained(place)
+            as_transformers(word_tokenizer(sizes["vocab_size"])).save_pretrained(place)
         model(config(**sizes), add_pooling_layer=False).save_pretrained(place)
     return place
 
@@ -180,7 +180,7 @@ def write_model(name: str, folder: Path) -> Path:
 def write_recipe(case: Case, model: Path, folder: Path) -> Path:
     """A recipe and its data: two batches of random words, and a few examples to evaluate."""
     folder.mkdir(parents=True)
-    words = _words(model)
+    words = words_of(Tokenizer.from_file(str(model / "tokenizer.json")))
     rows = -(-2 * case.tokens // case.length)
     files = {}
     for family in {case.family, case.below} - {None}:
@@ -218,9 +218,8 @@ def _task(family: str | None) -> str:
     return "mlm" if family == "mlm" else f"own-{family}"
 
 
-def _words(model: Path) -> list[str]:
+def words_of(tokenizer: Tokenizer) -> list[str]:
     """Words that are one piece each."""
-    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     pieces = [piece[1:] for piece in tokenizer.get_vocab() if piece.startswith("▁") and piece[1:].isalpha()]
     return sorted(piece for piece in pieces if piece.isascii() and len(tokenizer.encode(piece).ids) == 3)[:500]
 
@@ -255,7 +254,7 @@ def _write_examples(path: Path, family: str, words: list[str], count: int, lengt
         path.write_text(json.dumps({"data": [{"title": "", "paragraphs": paragraphs}]}))
 
 
-def _tokenizer(size: int) -> PreTrainedTokenizerFast:
+def word_tokenizer(size: int) -> Tokenizer:
     """Unigram over so many words."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     names = [f"{a}{b}{c}" for a in letters for b in letters for c in letters]
@@ -266,6 +265,11 @@ def _tokenizer(size: int) -> PreTrainedTokenizerFast:
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     tokenizer.add_special_tokens(list(SPECIAL))
+    return tokenizer
+
+
+def as_transformers(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """With the roles of its special tokens."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=BOS, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from tests.where import DEVICE
+
 MOODS = {"glad": "glad happy smile sun", "sad": "sad cry rain grey", "calm": "calm tea sea quiet"}
 LANGUAGES = ("en", "sw", "ur")
 
@@ -58,7 +60,7 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes
     train = {"epochs": 3, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 4}
     recipe: dict[str, Any] = {
         "name": "small",
-        "model": {"id": str(model), "device": "cpu", "head": "mean"},
+        "model": {"id": str(model), "device": DEVICE, "head": "mean"},
         "data": {
             "source": "files",
             "dir": str(data),

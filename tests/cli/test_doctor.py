@@ -1,4 +1,8 @@
 import json
+from types import SimpleNamespace
+
+import pytest
+import torch
 
 from lowres_stilts.cli import checkup
 from lowres_stilts.cli.checkup import Finding
@@ -24,6 +28,22 @@ def test_a_cache_that_cannot_be_written_is_a_note_or_a_failure_with_what_to_do(m
     finding = next(each for each in checkup.checkup() if each.name == "disk")
     assert finding.status == "note"
     assert "free some" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("free", "bf16", "trains"),
+    [(23.1e9, True, "XLM-R XXL"), (7.9e9, True, "XLM-R XL"), (3e9, False, "XLM-R large"), (1e9, True, "smaller")],
+)
+def test_a_card_is_told_with_what_it_can_train(free, bf16, trains, monkeypatch):
+    card = SimpleNamespace(name="NVIDIA T4", major=7, minor=5)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free), int(24e9)))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    finding = checkup._cuda()
+    assert finding.status == ("ok" if bf16 else "note")
+    assert f"NVIDIA T4 (7.5), {free / 1e9:.1f} of 24.0 GB free, trains {trains}" in finding.detail
+    assert ("no bfloat16" in finding.detail) is not bf16
 
 
 def test_what_cannot_be_imported_fails_alone():

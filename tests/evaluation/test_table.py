@@ -90,3 +90,12 @@ def test_in_a_narrow_terminal_cells_are_broken_and_nothing_is_cut(content, width
 def words(lines):
     """All words of a table, without its rule."""
     return [word for line in lines for word in line.split() if word.strip("─")]
+
+
+def test_below_the_table_stands_what_should_worry():
+    phases = [{"phase": "1-intermediate"}, {"phase": "2-target", "remarks": ["only 3 updates were made"]}]
+    nothing = SYSTEM_ALONE["scores"]["xnli"] | {"ur": score(0.0, 0.0, 0.0)}
+    told = printed(SYSTEM_ALONE | {"phases": phases, "scores": {"xnli": nothing}})
+    assert "warning: 2-target: only 3 updates were made" in told
+    assert "warning: xnli: not one right answer in ur; the interval cannot tell more" in told
+    assert not any("warning" in line for line in printed(SYSTEM_ALONE))

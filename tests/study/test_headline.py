@@ -24,3 +24,8 @@ def test_a_target_without_answers_is_named():
     told = {"target": "xquad", "languages": ["ar"], "answers_at": "https://example.org"}
     (line,) = run_headline({"rows": [], "without_answers": [told]})
     assert line.startswith("Predictions written, answers not known: xquad: answers not known in ar, ")
+
+
+def test_what_a_run_worries_about_is_told():
+    (line,) = run_headline({"rows": [], "worries": ["2-target: only 3 updates were made"]})
+    assert line == "Warning: 2-target: only 3 updates were made."

@@ -13,6 +13,7 @@ from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.training.loop import Schedule, train
 from lowres_stilts.training.plan import Job
 from lowres_stilts.training.team import ALONE
+from tests.where import DEVICE
 
 TASK = REGISTRY["pawsx"]
 EXAMPLES = [
@@ -43,7 +44,7 @@ class Bench:
 
     def __init__(self, model, *, dropout=0.1, layers=None, rank=4, **load):
         torch.manual_seed(1)
-        self.encoder = load_encoder(str(model), device="cpu", **load)
+        self.encoder = load_encoder(str(model), device=DEVICE, **load)
         self.stack = ModuleStack(self.encoder)
         self.stack.add_lora("m", rank=rank, alpha=8, targets="all-linear", dropout=dropout, layers=layers)
         self.stack.activate(["m"], train="m")

@@ -52,7 +52,7 @@ def test_what_is_frozen_has_neither_gradient_nor_moments_nor_graph(tiny_model, t
 def test_lower_and_upper_layers_are_the_whole_encoder(tmp_path, family, layers):
     bench = Bench(write_tiny_model(tmp_path / "m", family), **EXACT)
     model, run = bench.encoder.model, bench.network.encoder.eval()
-    ids = torch.randint(5, 40, (3, 7))
+    ids = torch.randint(5, 40, (3, 7)).to(bench.encoder.device)
     mask = torch.ones_like(ids)
     mask[1, 4:] = 0
     whole = run(input_ids=ids, attention_mask=mask).last_hidden_state

@@ -15,6 +15,13 @@ OLDEST_PYTHON = (3, 11)
 ROOM = 5 * 10**9
 """Bytes on disk: a model, its data, features, a run."""
 LEAST_MEMORY = 3 * 10**9
+TRAINS_IN = {
+    "XLM-R XXL": 14.2e9,
+    "XLM-R XL": 6.6e9,
+    "XLM-R large": 2.4e9,
+    "XLM-R base": 1.6e9,
+}
+"""Bytes of a card that updates of 8,192 tokens take, activations computed twice (benchmarks/gpu.py)."""
 INSTALL = "pip install 'lowres-stilts[train]'"
 
 
@@ -84,7 +91,12 @@ def _cuda() -> Finding:
         )
         return Finding("cuda", "note", detail)
     properties = torch.cuda.get_device_properties(0)
-    detail = f"{properties.name}, {properties.total_memory / 10**9:.1f} GB, CUDA {torch.version.cuda}"
+    free, whole = torch.cuda.mem_get_info(0)
+    fits = next((name for name, least in TRAINS_IN.items() if free >= least), "smaller encoders than XLM-R base")
+    detail = (
+        f"{properties.name} ({properties.major}.{properties.minor}), {free / 10**9:.1f} of {whole / 10**9:.1f} GB "
+        f"free, trains {fits} in NF4; CUDA {torch.version.cuda}"
+    )
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         return Finding("cuda", "note", f"{detail}; it has no bfloat16: set model.compute: float32")
     return Finding("cuda", "ok", detail)

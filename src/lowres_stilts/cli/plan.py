@@ -89,7 +89,7 @@ def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
         "peak_bytes": max((choice.peak_bytes for choice in choices), default=0),
         "weights_bytes": max((choice.weight_bytes for choice in choices), default=0),
         "phases": [_phase(choice) for choice in choices],
-        "training_seconds": _seconds(recipe, choices, vram, cuda=place.cuda),
+        "training_seconds": _seconds(recipe, choices, vram, int(config.num_hidden_layers), cuda=place.cuda),
         "changes": [] if fits else advice(recipe, config, place),
     }
 
@@ -109,7 +109,9 @@ def _phase(choice: "Choice") -> dict[str, Any]:
     }
 
 
-def _seconds(recipe: "Recipe", choices: "list[Choice]", vram: int | None, *, cuda: bool) -> float | None:
+def _seconds(
+    recipe: "Recipe", choices: "list[Choice]", vram: int | None, layers: int, *, cuda: bool
+) -> float | None:
     """Of training, where the data and the device are here."""
     from lowres_stilts.pipeline.duration import has_data, operations_per_second, seconds, training_tokens
 
@@ -120,7 +122,8 @@ def _seconds(recipe: "Recipe", choices: "list[Choice]", vram: int | None, *, cud
     except (DataError, EncoderError):
         return None
     rate = operations_per_second(recipe, cuda=cuda)
-    return round(sum(seconds(choice, tokens.get(choice.section, 0), rate) for choice in choices), 3)
+    each = (seconds(choice, tokens.get(choice.section, 0), rate, layers=layers, cuda=cuda) for choice in choices)
+    return round(sum(each), 3)
 
 
 def _show(result: dict[str, Any]) -> None:

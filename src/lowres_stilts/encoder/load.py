@@ -1,5 +1,6 @@
 """Loads an encoder of the XLM-R family, frozen and quantized by bitsandbytes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from lowres_stilts.encoder.checkpoint import checkpoint_tensors
 from lowres_stilts.encoder.packing import pack_sequences
 from lowres_stilts.encoder.quantize import keep_weights_unpacked, stored_bytes
 from lowres_stilts.encoder.starter import BASE_ID, STARTER_ID, starter_model_dir
+from lowres_stilts.encoder.tensors import Source
 from lowres_stilts.encoder.truncate import first_layers, layers_of
 from lowres_stilts.errors import EncoderError
 
@@ -117,13 +119,31 @@ def load_weights(
     device: torch.device,
     offload: bool = False,
 ) -> PreTrainedModel:
-    """The frozen encoder without its tokenizer; memory never holds much more than the quantized weights.
+    """The frozen encoder of a checkpoint without its tokenizer.
 
     Raises:
         EncoderError: the checkpoint lacks a weight of the encoder.
     """
-    model = empty_model(config, quantize=quantize, dtype=dtype, attention=attention_of(device))
     sources = checkpoint_tensors(path, revision)
+    return frozen_model(config, sources, quantize, embeddings, dtype=dtype, device=device, offload=offload)
+
+
+def frozen_model(
+    config: PretrainedConfig,
+    sources: Mapping[str, Source],
+    quantize: Quantize,
+    embeddings: Embeddings,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    offload: bool = False,
+) -> PreTrainedModel:
+    """The frozen encoder of some tensors; memory never holds much more than the quantized weights.
+
+    Raises:
+        EncoderError: a weight of the encoder is not among them.
+    """
+    model = empty_model(config, quantize=quantize, dtype=dtype, attention=attention_of(device))
     fill(model, sources, embeddings=embeddings, dtype=dtype, device=device, offload=offload)
     keep_weights_unpacked(model)
     pack_sequences(model)

@@ -44,6 +44,16 @@ class Layout:
         return padded.view(*self.mask.shape, *row.shape[1:])
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """What the host knows of the next batch, so that the device need not be asked."""
+
+    shape: tuple[int, ...]
+    """Of its mask."""
+    layout: Layout | None
+    """None where it is computed as it is, without packing."""
+
+
 def layout_of(mask: Tensor) -> Layout:
     """The layout of a batch.
 
@@ -52,6 +62,17 @@ def layout_of(mask: Tensor) -> Layout:
     """
     starts = torch.nn.functional.pad(mask.sum(1).cumsum(0, dtype=torch.int32), (1, 0))
     return Layout(mask, mask.flatten().nonzero()[:, 0], starts)
+
+
+def foresee(model: PreTrainedModel, foreseen: Foreseen | None) -> None:
+    """Tells an encoder about the batch that it will be called with next, once."""
+    if hasattr(model.encoder, "foreseen"):
+        model.encoder.foreseen = foreseen
+
+
+def wants_rows(device: torch.device, dtype: torch.dtype, *, padded: bool) -> bool:
+    """Whether a batch is computed in one row: where it has padding, or attention takes rows as they are."""
+    return padded or _has_kernel(device, dtype)
 
 
 def pack_sequences(model: PreTrainedModel) -> None:
@@ -66,14 +87,18 @@ def pack_sequences(model: PreTrainedModel) -> None:
         own = layer.attention.self
         own.layout = None
         own.forward = partial(_attend, own)
+    encoder.foreseen = None
     encoder.forward = partial(_encode, encoder)
 
 
 def _encode(encoder: Any, states: Tensor, attention_mask: Tensor | None = None, **others: Any) -> Any:
     """In the place of the layers' `forward`; the mask `[sequences, 1, any, length]` is 0 at tokens."""
     wants_more = others.get("output_hidden_states") or others.get("output_attentions")
+    foreseen, encoder.foreseen = encoder.foreseen, None
     layout = None
-    if attention_mask is not None and not wants_more:
+    if foreseen is not None and foreseen.shape == states.shape[:2] and not wants_more:
+        layout = foreseen.layout
+    elif attention_mask is not None and not wants_more:
         mask = attention_mask[:, 0, 0] == 0
         layout = None if bool(mask.all()) else layout_of(mask)
     # It stays there until the next batch, since checkpointed layers run again in the backward pass.
@@ -100,7 +125,7 @@ def _attend(attention: Any, states: Tensor, *others: Any, **named: Any) -> Any:
 
 def attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
     """Attention of every token to those of its own sequence; all are `[tokens, heads, width]`."""
-    if _has_kernel(query):
+    if _has_kernel(query.device, query.dtype):
         longest = layout.mask.shape[1]
         found = varlen_attn(query, key, value, layout.starts, layout.starts, longest, longest)
         assert isinstance(found, Tensor)  # noqa: S101 nothing else was asked for
@@ -117,10 +142,10 @@ def _padded(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     return scores.masked_fill(~mask, float("-inf")).softmax(-1) @ value
 
 
-def _has_kernel(query: Tensor) -> bool:
+def _has_kernel(device: torch.device, dtype: torch.dtype) -> bool:
     return (
         varlen_attn is not None
-        and query.device.type == "cuda"
-        and query.dtype in {torch.float16, torch.bfloat16}
-        and torch.cuda.get_device_capability(query.device) >= TENSOR_CORES
+        and device.type == "cuda"
+        and dtype in {torch.float16, torch.bfloat16}
+        and torch.cuda.get_device_capability(device) >= TENSOR_CORES
     )

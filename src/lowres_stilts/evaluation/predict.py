@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lowres_stilts.encoder.device import is_out_of_memory, release_cached_memory
 from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.encoder.send import send_batch
 from lowres_stilts.modules.network import Network
 from lowres_stilts.tasks.batches import make_batch, plan_batches
 from lowres_stilts.tasks.families import DECODERS
@@ -64,7 +65,7 @@ def _scored(
     """Examples and their scores; in halves where memory does not hold all of them at once."""
     try:
         batch = make_batch(features, chosen, encoder.pad_id)
-        ids, mask = (torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask))
+        ids, mask = send_batch(encoder, batch.ids, batch.mask)
         scores = network(task.name, ids, mask).cpu().numpy()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or len(chosen) == 1:
@@ -88,9 +89,7 @@ def hidden_token_accuracy(
     with torch.inference_mode():
         for chosen in plan_batches(features, tokens_per_batch):
             batch = make_batch(features, chosen, encoder.pad_id)
-            ids, mask, labels = (
-                torch.from_numpy(array).to(encoder.device) for array in (batch.ids, batch.mask, batch.labels)
-            )
+            ids, mask, labels = send_batch(encoder, batch.ids, batch.mask, batch.labels)
             hidden = labels != UNLABELLED
             found = network.vocabulary_head(task.name).best(network.states(ids, mask)[hidden])
             right += int((found == labels[hidden]).sum())

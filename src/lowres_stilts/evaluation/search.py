@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Literal
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,8 @@ def neighbours(queries: Vectors, candidates: Vectors, count: int) -> tuple[Vecto
         candidates: unit vectors `[candidates, hidden]`.
         count: how many; as many as there are at most.
     """
+    import faiss  # noqa: PLC0415 - only retrieval needs it
+
     index = faiss.IndexFlatIP(candidates.shape[1])
     index.add(np.ascontiguousarray(candidates))
     cosines, positions = index.search(np.ascontiguousarray(queries), min(count, len(candidates)))

@@ -19,9 +19,21 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
     evaluation = results.get("evaluation", {})
     without = evaluation.get("without_answers", [])
     notes = [Text(answers_unknown(task, without, evaluation.get("answers_at", "")))] if without else []
+    notes += [Text(f"warning: {line}") for line in worries(results)]
     if not results["scores"][task]:
         return Group(Text(f"{task}: predictions written, answers not known", style="table.title"), *notes)
     return Group(*_scores(task, results), *notes)
+
+
+def worries(results: Mapping[str, Any]) -> list[str]:
+    """What a run's phases remarked on, and languages in which nothing at all is right."""
+    told = [
+        f"{phase['phase']}: {remark}" for phase in results.get("phases", ()) for remark in phase.get("remarks", ())
+    ]
+    for task, scores in results["scores"].items():
+        if none_right := [language for language, score in scores.items() if score["value"] == 0]:
+            told.append(f"{task}: not one right answer in {', '.join(none_right)}; the interval cannot tell more")
+    return told
 
 
 def _scores(task: str, results: Mapping[str, Any]) -> tuple[Text, Table]:

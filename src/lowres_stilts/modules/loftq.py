@@ -33,7 +33,8 @@ def make_up_for_quantization(encoder: Encoder, layers: Mapping[str, Any], name: 
     for path, weight in layer_weights(encoder.path, layers, encoder.revision):
         layer = layers[path]
         a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-        error = weight.to(encoder.device) - _dequantized(layer.get_base_layer(), path)
+        # On the CPU, whose random numbers are the same beside every device.
+        error = weight.cpu() - _dequantized(layer.get_base_layer(), path).cpu()
         u, s, v = torch.svd_lowrank(error, q=min(2 * a.shape[0], *error.shape), niter=STEPS)
         root = s[: a.shape[0]].sqrt()
         with torch.no_grad():

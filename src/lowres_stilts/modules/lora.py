@@ -16,6 +16,7 @@ from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.collapse import LoraLayer
 from lowres_stilts.modules.fusion import FUSION, Fusion, parts_of
 from lowres_stilts.modules.loftq import make_up_for_quantization
+from lowres_stilts.modules.lora_nf4 import compute_in_one_step
 from lowres_stilts.modules.names import check_layers, peft_name
 
 ATTENTION_TARGETS = ("query", "key", "value", "attention.output.dense")
@@ -234,6 +235,7 @@ class ModuleStack:
         """Gives a module the type of the encoder's activations, so that nothing is converted on the way."""
         for parameter in self._lora_parameters(name).values():
             parameter.data = parameter.data.to(self._encoder.dtype)
+        compute_in_one_step(self.model)
 
     def _parameters(self, name: str) -> dict[str, nn.Parameter]:
         fused = self._fused[name].weights if name in self._fused else {}

@@ -50,7 +50,8 @@ class Network(nn.Module):
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Hidden states `[batch, length, hidden]` of the last layer."""
-        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        # In two dimensions, transformers would ask the device whether it masks anything, and wait.
+        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask[:, None]).last_hidden_state
         return states
 
     def vocabulary_head(self, task: str) -> VocabularyHead:

@@ -25,12 +25,16 @@ class DevSet:
 
     def score(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> float:
         """Points."""
+        return self.look(network, encoder, tokens_per_batch)[0]
+
+    def look(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> tuple[float, list[Any]]:
+        """Points, and the answers that they are for; none for hidden tokens."""
         if self.task.family == "mlm":
-            return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch)
+            return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch), []
         metric = METRICS[self.task.metric]
         answers = predict(network, encoder, self.task, self.examples, self.features, tokens_per_batch)
         gold = [DECODERS[self.task.family].gold(example) for example in self.examples]
-        return metric.score(metric.table(gold, answers, self.task.english))
+        return metric.score(metric.table(gold, answers, self.task.english)), answers
 
 
 def dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:

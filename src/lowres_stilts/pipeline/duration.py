@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lowres_stilts.encoder.load import DTYPES, compute_on, load_tokenizer
 from lowres_stilts.pipeline.choice import Choice
-from lowres_stilts.pipeline.hardware import EFFICIENCY, products_per_second
+from lowres_stilts.pipeline.hardware import CUDA_LAYER_SECONDS, EFFICIENCY, products_per_second
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.schema import Recipe
@@ -53,9 +53,19 @@ def training_tokens(recipe: Recipe) -> dict[str, int]:
     }
 
 
-def seconds(choice: Choice, tokens: int, rate: float) -> float:
-    """Of training on so many tokens, as if padding cost nothing."""
-    return choice.flops / choice.tokens_per_batch * tokens / rate
+def seconds(choice: Choice, tokens: int, rate: float, *, layers: int, cuda: bool) -> float:
+    """Of training on so many tokens, as if padding cost nothing.
+
+    Args:
+        choice: how batches are computed.
+        tokens: how many.
+        rate: operations per second.
+        layers: of the encoder.
+        cuda: whether on a GPU, which may have to wait for the host.
+    """
+    computing = choice.flops / choice.tokens_per_batch * tokens / rate
+    starting = layers * CUDA_LAYER_SECONDS * tokens / choice.tokens_at_once if cuda else 0.0
+    return max(computing, starting)
 
 
 def has_data(recipe: Recipe) -> bool:

@@ -18,6 +18,7 @@ from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.network import Head, Network, make_head
 from lowres_stilts.modules.stack import Stack
+from lowres_stilts.pipeline import remarks
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
@@ -77,6 +78,17 @@ class Bench:
     """The processes that train together; main alone evaluates and writes."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What training came to, its best weights in the network."""
+
+    progress: Progress
+    scores: Mapping[str, float]
+    """On every task's dev set."""
+    remarks: list[str]
+    """What should worry whoever trained it."""
+
+
 def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
     """The network of a finished phase and what its training cost.
 
@@ -88,9 +100,10 @@ def run_phase(phase: Phase, bench: Bench) -> tuple[Network, dict[str, Any]]:
     network = _prepare(phase, bench, folder / "module")
     if not (folder / "module").exists():
         bench.stack.activate(phase.active, train=phase.name)
-        progress, scores = _train(phase, bench, network, folder / "checkpoint.safetensors")
+        trained = _train(phase, bench, network, folder / "checkpoint.safetensors")
         if bench.team.is_main:
-            _write(phase, bench, network, progress, scores, folder / "module")
+            _tell(phase, bench, trained)
+            _write(phase, bench, network, trained, folder / "module")
         bench.team.wait()
     if bench.team.is_main:
         for leftover in (folder / "checkpoint.safetensors", *folder.glob(f"*{LOWER_STATES}")):
@@ -134,24 +147,22 @@ def _take(network: Network, weights: Mapping[str, Tensor]) -> None:
             parameter.copy_(weights[name])
 
 
-def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tuple[Progress, dict[str, float]]:
-    """The best weights, in the network, and their score on every task's dev set."""
+def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Outcome:
+    """Trains, and leaves the best weights in the network."""
     settings, encoder = phase.train, bench.encoder
     jobs = bench.team.main_first(lambda: {each.task.name: _job(each, settings, encoder) for each in phase.data})
     dev_sets = [dev_set(each, settings, encoder) for each in phase.data] if bench.team.is_main else []
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
-    def scores() -> dict[str, float]:
-        return {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
-
     def dev_score() -> float:
-        found = scores()
+        found = {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
         if len(found) > 1:
             bench.folder.log("dev scores", phase=phase.name, scores={k: round(v, 3) for k, v in found.items()})
         return fmean(found.values())
 
     schedule = _schedule(settings, bench.choices.get(phase.section))
+    losses: list[float] = []
     with bench.display.work(f"{phase.name}: {', '.join(jobs)}") as advance:
         progress = train(
             network,
@@ -162,11 +173,28 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> tu
             dev_score=dev_score,
             checkpoint=checkpoint,
             seed=bench.seed,
-            report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once),
+            report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once, losses),
             team=bench.team,
         )
-    only = progress.best_score if len(jobs) == 1 or not bench.team.is_main else None
-    return progress, scores() if only is None else dict.fromkeys(jobs, only)
+    looks = {dev.task.name: dev.look(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
+    return Outcome(
+        progress,
+        {name: score for name, (score, _) in looks.items()},
+        [
+            *remarks.on_length(progress.update, settings),
+            *remarks.on_losses(losses if len(losses) == progress.update else []),
+            *(line for dev in dev_sets for line in remarks.on_dev(dev.task, dev.examples, *looks[dev.task.name])),
+        ],
+    )
+
+
+def _tell(phase: Phase, bench: Bench, trained: Outcome) -> None:
+    """Says how good the phase is in English, and what is odd about it."""
+    scores = ", ".join(f"{name} {score:.1f}" for name, score in trained.scores.items())
+    best, made = trained.progress.best_update, trained.progress.update
+    bench.display.line(f"{phase.name}: English dev: {scores} (weights of update {best} of {made})")
+    for remark in trained.remarks:
+        bench.display.line(f"warning: {phase.name}: {remark}")
 
 
 def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
@@ -190,12 +218,13 @@ def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
 
 
 def _reporter(
-    phase: str, folder: RunFolder, advance: Advance, tokens_at_once: int | None
+    phase: str, folder: RunFolder, advance: Advance, tokens_at_once: int | None, losses: list[float]
 ) -> Callable[[Report], None]:
-    """Shows every update; logs dev scores, and smaller parts of batches where memory ran out."""
+    """Shows every update, keeps its loss; logs dev scores, and smaller parts where memory ran out."""
     told = [tokens_at_once]
 
     def report(now: Report) -> None:
+        losses.append(now.loss)
         advance(now.update, now.updates, f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s")
         if now.tokens_at_once != told[-1]:
             told.append(now.tokens_at_once)
@@ -236,10 +265,9 @@ def _shown(jobs: Mapping[str, Job]) -> str:
     )
 
 
-def _write(
-    phase: Phase, bench: Bench, network: Network, progress: Progress, scores: Mapping[str, float], folder: Path
-) -> None:
+def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folder: Path) -> None:
     """Module, heads and summary in one folder, which marks the phase as done."""
+    progress, scores = trained.progress, trained.scores
     summary = {
         "phase": phase.name,
         "tasks": {
@@ -259,6 +287,7 @@ def _write(
         "updates": progress.update,
         "best_update": progress.best_update,
         "dev_score": progress.best_score,
+        "remarks": trained.remarks,
         "seconds": round(progress.seconds, 1),
         "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9)),
         "trainable_parameters": sum(p.numel() for p in bench.stack.trainable(phase.name).values()),

@@ -53,6 +53,7 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
     if any(row["gain"] for row in results["rows"]):
         lines.append("Intervals are over examples only: another seed might turn a difference around.")
     lines += _unscored(results)
+    lines += [f"Warning: {line}." for line in results.get("worries", [])]
     targets = list(dict.fromkeys(row["target"] for row in results["rows"]))
     if len(targets) > 1:
         lines.append(f"{' and '.join(targets)} are different tasks: gains compare, scores do not.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.errors import DataError, UsageError
+from lowres_stilts.evaluation.table import worries
 from lowres_stilts.pipeline.material import read_tests
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER
 from lowres_stilts.recipe.schema import Recipe
@@ -62,6 +63,7 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
         "kind": "run",
         "rows": rows,
         "without_answers": [each for results in found.values() if (each := _without_answers(results))],
+        "worries": [line for results in found.values() for line in _worries(results, several=len(names) > 1)],
         "languages": {code: asdict(language_of(code)) for code in codes},
         "language_source": source_of_metadata(),
         "samples": [sample for folder, results in found.items() for sample in _samples(folder, results)],
@@ -101,6 +103,11 @@ def _without_answers(results: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     (target,) = results["scores"]
     return {"target": target, "languages": languages, "answers_at": told.get("answers_at", "")}
+
+
+def _worries(results: Mapping[str, Any], *, several: bool) -> list[str]:
+    name = results["recipe"]["name"]
+    return [f"{name}: {line}" if several else line for line in worries(results)]
 
 
 def _row(results: Mapping[str, Any]) -> dict[str, Any]:

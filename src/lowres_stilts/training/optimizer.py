@@ -48,36 +48,39 @@ class MasterAdamW:
         self.clip_norm = clip_norm
         self.updates = updates
         self.warmup = max(1, round(warmup * updates))
-        self._adamw = _adamw(self.masters, eight_bit=eight_bit)(
-            [{"params": [self.masters[name] for name in named], "lr": lr, "peak": lr} for lr, named in groups],
-            weight_decay=weight_decay,
-        )
+        rates = [{"params": [self.masters[name] for name in named], "lr": lr, "peak": lr} for lr, named in groups]
+        self._adamw = _adamw(rates, weight_decay, on_cuda=self._on_cuda, eight_bit=eight_bit)
+
+    @property
+    def _on_cuda(self) -> bool:
+        return any(master.is_cuda for master in self.masters.values())
 
     def accumulate(self) -> None:
         """Adds the parameters' gradients to those of the originals and clears them."""
-        for name, parameter in self.parameters.items():
-            if parameter.grad is None:
-                continue
-            master = self.masters[name]
-            gradient = parameter.grad.float()
-            master.grad = gradient if master.grad is None else master.grad + gradient
-            parameter.grad = None
+        learned = [name for name, parameter in self.parameters.items() if parameter.grad is not None]
+        masters = [self.masters[name] for name in learned]
+        gradients = _in_float32([self.parameters[name].grad for name in learned])
+        both = [(master.grad, gradient) for master, gradient in zip(masters, gradients, strict=True)]
+        if sums := [(known, added) for known, added in both if known is not None]:
+            torch._foreach_add_([known for known, _ in sums], [added for _, added in sums])
+        for name, master, (known, gradient) in zip(learned, masters, both, strict=True):
+            master.grad = gradient if known is None else known
+            self.parameters[name].grad = None
 
     def forget_gradients(self) -> None:
         """Drops what was accumulated since the last step."""
         for tensor in [*self.masters.values(), *self.parameters.values()]:
             tensor.grad = None
 
-    def step(self, update: int) -> float:
-        """Update number `update`, counted from 0; returns the gradient's norm before clipping."""
+    def step(self, update: int) -> None:
+        """Makes update number `update`, counted from 0; a GPU is not waited for."""
         share = self.rate(update)
         for group in self._adamw.param_groups:
             group["lr"] = group["peak"] * share
-        norm = nn.utils.clip_grad_norm_(list(self.masters.values()), self.clip_norm)
+        nn.utils.clip_grad_norm_(list(self.masters.values()), self.clip_norm)
         self._adamw.step()
         self._adamw.zero_grad()
         self._publish()
-        return float(norm)
 
     def rate(self, update: int) -> float:
         """Share of the peak rate: linear up over the warm-up, linear down to zero."""
@@ -113,18 +116,30 @@ class MasterAdamW:
 
     def _placed(self, key: str, value: Tensor, master: Tensor) -> Any:
         """A part of the state where AdamW looks for it; bitsandbytes counts steps in plain numbers."""
-        if key == "step":
-            return value.cpu().clone() if isinstance(self._adamw, torch.optim.AdamW) else int(value)
-        return value.to(master.device).clone()
+        if key != "step":
+            return value.to(master.device).clone()
+        if not isinstance(self._adamw, torch.optim.AdamW):
+            return int(value)
+        return value.to(master.device if self._on_cuda else "cpu").clone()
 
+    @torch.no_grad()
     def _publish(self) -> None:
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(self.masters[name])
+        masters = [self.masters[name] for name in self.parameters]
+        torch._foreach_copy_(list(self.parameters.values()), masters)
 
 
-def _adamw(masters: Mapping[str, Tensor], *, eight_bit: bool) -> Any:
-    if not eight_bit:
-        return torch.optim.AdamW
-    on_cuda = any(master.is_cuda for master in masters.values())
-    return bnb.optim.PagedAdamW8bit if on_cuda else bnb.optim.AdamW8bit
+def _adamw(groups: list[dict[str, Any]], weight_decay: float, *, on_cuda: bool, eight_bit: bool) -> Any:
+    if eight_bit:
+        kind = bnb.optim.PagedAdamW8bit if on_cuda else bnb.optim.AdamW8bit
+        return kind(groups, weight_decay=weight_decay)
+    # One launch for all weights, where each launch counts; it keeps its count of steps on the GPU.
+    return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=on_cuda)
+
+
+def _in_float32(gradients: list[Any]) -> list[Tensor]:
+    """Copies of those that are of another type, made together; the others themselves."""
+    if all(gradient.dtype == torch.float32 for gradient in gradients):
+        return gradients
+    copies = [torch.empty_like(gradient, dtype=torch.float32) for gradient in gradients]
+    torch._foreach_copy_(copies, gradients)
+    return copies

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lowres_stilts.encoder.device import is_out_of_memory, release_cached_memory
 from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.encoder.send import send_batch
 from lowres_stilts.errors import TrainingError
 from lowres_stilts.modules.network import Network
 from lowres_stilts.modules.split import upper_states
@@ -85,13 +86,14 @@ class Updater:
 
     def _accumulated(self, parts: Iterable[Part], shares: Mapping[str, float]) -> float | None:
         """The loss of an update's parts, whose gradients are added up; None where memory ran out."""
-        total = 0.0
+        total: Tensor | float = 0.0
         try:
             for task, batch in parts:
                 loss = self.loss(task, batch) * shares[task]
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.accumulate()
-                total += loss.item()
+                total = total + loss.detach()
+            total = float(total)  # here alone a GPU is waited for
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -113,17 +115,14 @@ class Updater:
 
     def loss(self, task: str, batch: Batch) -> Tensor:
         """The loss of a batch, summed over what is labelled."""
-        ids, mask, labels = (
-            torch.from_numpy(array).to(self.encoder.device) for array in (batch.ids, batch.mask, batch.labels)
-        )
-        states = self._states(task, batch, ids, mask)
         family = self.jobs[task].task.family
+        # From the CPU's copy: a GPU would have to be waited for to tell how many there are.
+        hidden = np.nonzero(batch.labels != UNLABELLED) if family == "mlm" else ()
+        ids, mask, labels, *places = send_batch(self.encoder, batch.ids, batch.mask, batch.labels, *hidden)
+        states = self._states(task, batch, ids, mask)
         if family == "mlm":
-            # From the CPU's copy: a GPU would have to be waited for to tell how many there are.
-            hidden = tuple(
-                torch.from_numpy(where).to(ids.device) for where in np.nonzero(batch.labels != UNLABELLED)
-            )
-            return self.network.vocabulary_head(task).loss(states[hidden], labels[hidden])
+            where = tuple(places)
+            return self.network.vocabulary_head(task).loss(states[where], labels[where])
         return summed_loss(family, self.network(task, ids, mask, states), labels, mask, batch.widths)
 
     def _states(self, task: str, batch: Batch, ids: Tensor, mask: Tensor) -> Tensor:
