@@ -61,11 +61,11 @@ def ask(made, bundle, inputs, adapter=CLASSIFY, client="a"):
     prepared = []
 
     def prepare():
-        prepared.extend(bundle.prepare(inputs, adapter))
+        prepared.extend((yield from bundle.prepare_in_steps(inputs, adapter)))
         return [row for item in prepared for row in item.rows]
 
     async def answered():
-        _, scores = await made.ask(Group(bundle, "scores"), client, prepare, sequences=len(inputs), characters=99)
+        _, scores = await made.ask(Group(bundle, "scores"), client, prepare, Demand(len(inputs), 99))
         left = iter(scores)
         return [item.decode([next(left) for _ in item.rows]) for item in prepared]
 
@@ -76,9 +76,8 @@ def embed(made, bundle, texts, client="a", expected=0):
     return made.ask(
         Group(bundle, "embeddings"),
         client,
-        lambda: bundle.prepare_texts(texts),
-        sequences=len(texts),
-        characters=9,
+        lambda: bundle.prepare_texts_in_steps(texts),
+        Demand(len(texts), 9),
         estimate=Estimate("embeddings", expected),
     )
 
@@ -88,6 +87,7 @@ def slow(seconds):
 
     def prepare():
         time.sleep(seconds)
+        yield
         return []
 
     return prepare
@@ -144,9 +144,7 @@ async def test_no_inputs_are_no_run(bundle):
 async def test_over_capacity_is_refused_at_once(bundle):
     async with batcher(sequences=4, client_share=1) as made:
         group = Group(bundle, "scores")
-        first = [
-            asyncio.ensure_future(made.ask(group, "a", slow(0.3), sequences=2, characters=1)) for _ in range(2)
-        ]
+        first = [asyncio.ensure_future(made.ask(group, "a", slow(0.3), Demand(2, 1))) for _ in range(2)]
         await asyncio.sleep(0)
         started = time.monotonic()
         with pytest.raises(Refusal) as refused:
@@ -162,22 +160,20 @@ async def test_over_capacity_is_refused_at_once(bundle):
 async def test_characters_are_bounded_too_and_what_never_fits_is_too_large(bundle):
     async with batcher(characters=100, sequences=4) as made:
         with pytest.raises(Refusal) as refused:
-            await made.ask(Group(bundle, "scores"), "a", slow(0), sequences=1, characters=101)
+            await made.ask(Group(bundle, "scores"), "a", slow(0), Demand(1, 101))
         assert refused.value.status == 413
         with pytest.raises(Refusal) as refused:
-            await made.ask(Group(bundle, "scores"), "a", slow(0), sequences=5, characters=1)
+            await made.ask(Group(bundle, "scores"), "a", slow(0), Demand(5, 1))
         assert refused.value.status == 413
 
 
 async def test_one_client_leaves_room_for_another(bundle):
     async with batcher(sequences=8, client_share=0.5) as made:
         group = Group(bundle, "scores")
-        greedy = [
-            asyncio.ensure_future(made.ask(group, "a", slow(0.2), sequences=2, characters=1)) for _ in range(2)
-        ]
+        greedy = [asyncio.ensure_future(made.ask(group, "a", slow(0.2), Demand(2, 1))) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Refusal) as refused:
-            await made.ask(group, "a", slow(0), sequences=1, characters=1)
+            await made.ask(group, "a", slow(0), Demand(1, 1))
         assert refused.value.status == 429
         await embed(made, bundle, ["a"], client="b")
         await asyncio.gather(*greedy)
@@ -258,7 +254,7 @@ async def test_what_is_cancelled_is_no_work_any_more(bundle):
 async def test_a_deadline_gives_up(bundle):
     async with batcher(deadline_seconds=0.1) as made:
         with pytest.raises(Refusal, match="no answer within") as refused:
-            await made.ask(Group(bundle, "scores"), "a", slow(0.4), sequences=1, characters=1)
+            await made.ask(Group(bundle, "scores"), "a", slow(0.4), Demand(1, 1))
         assert (refused.value.status, refused.value.kind) == (503, "Overloaded")
         assert made.sequences == 0
 
@@ -266,9 +262,7 @@ async def test_a_deadline_gives_up(bundle):
 async def test_cancelled_work_never_runs(bundle):
     async with batcher() as made:
         group = Group(bundle, "scores")
-        blocked = [
-            asyncio.ensure_future(made.ask(group, "a", slow(0.2), sequences=1, characters=1)) for _ in range(2)
-        ]
+        blocked = [asyncio.ensure_future(made.ask(group, "a", slow(0.2), Demand(1, 1))) for _ in range(2)]
         await asyncio.sleep(0.02)
         waiting = asyncio.ensure_future(embed(made, bundle, ["glad"] * 5))
         await asyncio.sleep(0.02)
@@ -283,11 +277,12 @@ async def test_cancelled_work_never_runs(bundle):
 
 async def test_errors_reach_their_own_request_only(bundle):
     def wrong():
+        yield
         raise UsageError("this text")
 
     async with batcher() as made:
         failed, fine = await asyncio.gather(
-            made.ask(Group(bundle, "scores"), "a", wrong, sequences=1, characters=1),
+            made.ask(Group(bundle, "scores"), "a", wrong, Demand(1, 1)),
             ask(made, bundle, ["glad"]),
             return_exceptions=True,
         )
@@ -297,13 +292,13 @@ async def test_errors_reach_their_own_request_only(bundle):
 
 async def test_a_row_that_the_network_refuses_does_not_harm_others(bundle):
     def wrong():
-        (row,) = bundle.prepare_texts(["glad sun"])
+        (row,) = yield from bundle.prepare_texts_in_steps(["glad sun"])
         return [type(row)([10**6, *row.ids[1:]], row.adapter, row.head)]  # no such piece in the vocabulary
 
     async with batcher(tokens_per_run=4096) as made:
         found = await asyncio.gather(
             *(embed(made, bundle, ["glad sun"]) for _ in range(8)),
-            made.ask(Group(bundle, "embeddings"), "a", wrong, sequences=1, characters=1),
+            made.ask(Group(bundle, "embeddings"), "a", wrong, Demand(1, 1)),
             *(embed(made, bundle, ["glad sun"]) for _ in range(8)),
             return_exceptions=True,
         )
@@ -312,11 +307,52 @@ async def test_a_row_that_the_network_refuses_does_not_harm_others(bundle):
 
 
 async def test_an_unknown_fault_is_told_and_the_service_goes_on(bundle):
+    def wrong():
+        yield
+        raise ZeroDivisionError
+
     told = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
     async with batcher() as made:
         with pytest.raises(Refusal) as refused:
-            await made.ask(Group(bundle, "scores"), "a", lambda: 1 / 0, sequences=1, characters=1)
+            await made.ask(Group(bundle, "scores"), "a", wrong, Demand(1, 1))
         assert refused.value.status == 500
         assert isinstance(told[0], ZeroDivisionError)
         assert await embed(made, bundle, ["glad"])
+
+
+async def test_a_short_text_does_not_wait_until_a_long_one_is_cut_into_tokens(bundle):
+    """More long ones than there are threads, each of many steps."""
+    order = []
+
+    def long(steps):
+        for _ in range(steps):
+            time.sleep(0.01)
+            yield
+        order.append("long")
+        return ()
+
+    async with batcher() as made:
+        group = Group(bundle, "scores")
+        asked = [asyncio.ensure_future(made.ask(group, "a", lambda: long(50), Demand(1, 1))) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        await embed(made, bundle, ["hi"], client="b")
+        order.append("short")
+        await asyncio.gather(*asked)
+    assert order == ["short", *["long"] * 4]
+
+
+async def test_requests_may_hold_so_many_bytes_only(bundle):
+    async with batcher(bytes=1000, client_share=1) as made:
+        group = Group(bundle, "scores")
+        with pytest.raises(Refusal) as too_large:
+            await made.ask(group, "a", slow(0), Demand(1, 1, held=1001))
+        assert too_large.value.status == 413
+        waiting = asyncio.ensure_future(made.ask(group, "a", slow(0.2), Demand(1, 1, held=600)))
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as too_many:
+            await made.ask(group, "b", slow(0), Demand(1, 1, held=600))
+        assert too_many.value.status == 429
+        await made.ask(group, "b", slow(0), Demand(1, 1, held=400))
+        await waiting
+        await made.ask(group, "b", slow(0), Demand(1, 1, held=1000))

@@ -3,6 +3,9 @@
 import threading
 
 import httpx
+import pytest
+
+from tests.serving.service import service
 
 LONG = "glad sun tea " * 154
 """2,000 characters."""
@@ -49,3 +52,45 @@ def test_addresses_do_not_grow_memory(served):
     before = served.memory()
     visit(1000)
     assert served.memory() - before < 5e6
+
+
+@pytest.mark.parametrize("characters", [10_000, 20_000, 50_000])
+def test_a_pair_of_long_texts_takes_little_memory(served, characters):
+    """Memory of a pair grew with the square of its length, to gigabytes."""
+    pair = {"text": ("glad sun " * characters)[:characters], "text_pair": ("tea sea " * characters)[:characters]}
+    body = {"inputs": pair, "adapter": "second-intermediate"}
+    assert (
+        served.post("/text-classification", {**body, "inputs": {"text": "a", "text_pair": "b"}}).status_code == 200
+    )
+    before = served.memory()
+    assert served.post("/text-classification", body).status_code == 200
+    assert served.memory() - before < 20e6
+
+
+def test_a_short_text_beside_a_long_context(served):
+    def ask():
+        body = {
+            "inputs": {"question": "who", "context": "glad sun tea " * 3800},
+            "adapter": "first-intermediate-squad_v2",
+        }
+        answers.append(served.post("/question-answering", body).status_code)
+
+    answers: list[int] = []
+    thread = threading.Thread(target=ask)
+    thread.start()
+    for number in range(5):
+        answer = served.post("/embed", {"inputs": "hi"}, headers={"x-forwarded-for": f"10.0.2.{number}"})
+        assert answer.status_code == 200
+    thread.join()
+    assert answers == [200]
+
+
+def test_requests_that_would_hold_too_much_memory_are_refused(plain_bundle):
+    with service(plain_bundle, queue={"bytes": 1_000_000}) as running:
+        long = {"inputs": "glad sun tea " * 1500}
+        refused = running.post("/token-classification", long)
+        assert refused.status_code == 413
+        assert refused.json()["error_type"] == "Validation"
+        assert "bytes" in refused.json()["error"]
+        assert running.post("/embed", {**long, "truncate": True}).status_code == 413
+        assert running.post("/embed", {"inputs": "glad"}).status_code == 200

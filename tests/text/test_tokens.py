@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from lowres_stilts.errors import TooLongError
-from lowres_stilts.text.tokens import tokens_of
+from lowres_stilts.text.slices import finish
+from lowres_stilts.text.tokens import tokens_in_steps
 
 VOCABULARY = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁", -1.0), *((chr(n), -2.0) for n in range(97, 123)),
               ("東", -2.0), ("é", -2.0), ("😀", -2.0)]  # fmt: skip
@@ -18,6 +19,10 @@ def tokenizer():
     made.add_special_tokens(["<s>", "</s>"])
     made.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 1), ("</s>", 2)])
     return made
+
+
+def tokens_of(tokenizer, text, most, *, special_tokens):
+    return finish(tokens_in_steps(tokenizer, text, most, special_tokens=special_tokens))
 
 
 def test_places_are_counted_in_bytes(tokenizer):

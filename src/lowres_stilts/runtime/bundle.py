@@ -21,8 +21,9 @@ from lowres_stilts.runtime.network import Network, Row
 from lowres_stilts.runtime.predictions import Prediction
 from lowres_stilts.runtime.session import CPU
 from lowres_stilts.runtime.sums import verify_sums
-from lowres_stilts.text.encode import encode_texts, require_whole
-from lowres_stilts.text.tokens import Token, tokens_of
+from lowres_stilts.text.encode import require_whole, texts_in_steps
+from lowres_stilts.text.slices import Steps, finish, read_whole
+from lowres_stilts.text.tokens import Token, tokens_in_steps
 
 TOKENS_PER_BATCH = 4096
 Name = str | Adapter
@@ -50,8 +51,8 @@ class Bundle:
         self._tokenizer = tokenizer
         self._adapters: dict[str, Adapter] = {}
         self._changing = threading.Lock()
-        # Truncation is a setting of the tokenizer, so one thread may use it at a time.
-        self._encoding = threading.Lock()
+        # Nothing is set after this, so that several threads can use it.
+        read_whole(tokenizer)
 
     @classmethod
     def load(
@@ -166,20 +167,26 @@ class Bundle:
             UsageError: there is no such adapter, or an input has another form.
             TooLongError: a text would be cut and may not be.
         """
+        return finish(self.prepare_in_steps(inputs, adapter, cut=cut))
+
+    def prepare_in_steps(
+        self, inputs: Sequence[Any], adapter: Names, *, cut: bool = True
+    ) -> Steps[list[Prepared]]:
+        """`prepare`, for a caller who has other work to do between the steps."""
         _require_several(inputs)
         adapters = [self._find(name) for name in _each(adapter, len(inputs))]
         families = [FAMILIES[own.part.family] for own in adapters]
-        given = [
-            family.check(own.part, item) for family, own, item in zip(families, adapters, inputs, strict=True)
-        ]
-        require_characters(tuple(given))
+        given = []
+        for family, own, item in zip(families, adapters, inputs, strict=True):
+            given.append(family.check(own.part, item))
+            require_characters(given[-1])
+            yield
+        encoded = yield from self._encoded(adapters, given, cut=cut)
         return [
             Prepared(
                 [Row(ids, own, family.head) for ids in parts.ids], partial(family.decode, own.part, item, parts)
             )
-            for own, family, item, parts in zip(
-                adapters, families, given, self._encoded(adapters, given, cut=cut), strict=True
-            )
+            for own, family, item, parts in zip(adapters, families, given, encoded, strict=True)
         ]
 
     def embed(
@@ -200,20 +207,25 @@ class Bundle:
             UsageError: there is no such adapter, or something is no text.
             TooLongError: a text is too long and may not be cut.
         """
+        return finish(self.prepare_texts_in_steps(texts, adapter, cut=cut))
+
+    def prepare_texts_in_steps(
+        self, texts: Sequence[str], adapter: Name | None = None, *, cut: bool = True
+    ) -> Steps[list[Row]]:
+        """`prepare_texts`, for a caller who has other work to do between the steps."""
         _require_several(texts)
         if not all(isinstance(text, str) for text in texts):
             raise UsageError("embed takes texts only")
         require_characters(tuple(texts))
         settings = self.manifest.embedding
         own = None if adapter is None else self._find(adapter)
-        with self._encoding:
-            pairs = [(settings.prefix + text, None) for text in texts]
-            ids = encode_texts(self._tokenizer, pairs, settings.max_length)
-            if not cut:
-                require_whole(self._tokenizer, pairs, ids, settings.max_length)
+        pairs = [(settings.prefix + text, None) for text in texts]
+        ids = yield from texts_in_steps(self._tokenizer, pairs, settings.max_length)
+        if not cut:
+            yield from require_whole(self._tokenizer, pairs, ids, settings.max_length)
         return [Row(row, own, "sequence") for row in ids]
 
-    def tokenize(self, text: str, most: int, *, special_tokens: bool = True) -> list[Token]:
+    def tokenize_in_steps(self, text: str, most: int, *, special_tokens: bool = True) -> Steps[list[Token]]:
         """The tokens that `embed` makes of a text, the prefix before it included; nothing is cut off.
 
         Args:
@@ -226,26 +238,24 @@ class Bundle:
             TooLongError: there are more.
         """
         require_characters(text)
-        with self._encoding:
-            return tokens_of(
-                self._tokenizer, self.manifest.embedding.prefix + text, most, special_tokens=special_tokens
-            )
+        text = self.manifest.embedding.prefix + text
+        return (yield from tokens_in_steps(self._tokenizer, text, most, special_tokens=special_tokens))
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
         """The text of tokens; ids that are not in the vocabulary have none."""
         text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return text
 
-    def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any], *, cut: bool) -> list[Encoded]:
+    def _encoded(self, adapters: Sequence[Adapter], given: Sequence[Any], *, cut: bool) -> Steps[list[Encoded]]:
         """The inputs of each adapter together, as tokenizers are fast on many texts."""
         found: list[Encoded | None] = [None] * len(given)
         for adapter in dict.fromkeys(adapters):
             chosen = [number for number, own in enumerate(adapters) if own is adapter]
             part, inputs = adapter.part, [given[number] for number in chosen]
-            with self._encoding:
-                encoded = FAMILIES[part.family].encode(self._tokenizer, inputs, part.max_length)
-                if not cut and part.family == "classification":
-                    require_whole(self._tokenizer, inputs, [item.ids[0] for item in encoded], part.max_length)
+            encoded = yield from FAMILIES[part.family].encode(self._tokenizer, inputs, part.max_length)
+            if not cut and part.family == "classification":
+                ids = [item.ids[0] for item in encoded]
+                yield from require_whole(self._tokenizer, inputs, ids, part.max_length)
             for number, item in zip(chosen, encoded, strict=True):
                 found[number] = item
         return [item for item in found if item is not None]

@@ -12,9 +12,10 @@ from tokenizers import Tokenizer
 from lowres_stilts.errors import UsageError
 from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
 from lowres_stilts.runtime.predictions import Answer, Choice, Label, Prediction, Tagged
-from lowres_stilts.text.encode import WordWindow, encode_texts, encode_words
+from lowres_stilts.text.encode import WordWindow, texts_in_steps, words_in_steps
+from lowres_stilts.text.slices import Steps
 from lowres_stilts.text.spans import best_spans
-from lowres_stilts.text.windows import STRIDE, encode_contexts
+from lowres_stilts.text.windows import STRIDE, contexts_in_steps
 from lowres_stilts.text.words import words_in
 
 Scores = NDArray[np.float32]
@@ -52,8 +53,8 @@ class Family(Protocol):
         """
         ...
 
-    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
-        """The sequences of checked inputs."""
+    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
+        """The sequences of checked inputs, in steps that other threads' may come between."""
         ...
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Prediction:
@@ -73,9 +74,10 @@ class Classification:
             raise UsageError(f"adapter {part.name} {REFUSED[part.texts]}")
         return texts
 
-    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
+    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
         """One sequence each."""
-        return [Encoded([ids]) for ids in encode_texts(tokenizer, inputs, max_length)]
+        found = yield from texts_in_steps(tokenizer, inputs, max_length)
+        return [Encoded([ids]) for ids in found]
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Label:
         """The label with the highest score."""
@@ -96,10 +98,10 @@ class MultipleChoice:
                 return prompt, tuple(choices)
         raise UsageError(f"expected a prompt and a list of choices, found {_shown(given)}")
 
-    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
+    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
         """The prompt paired with each choice."""
         pairs = [(prompt, choice) for prompt, choices in inputs for choice in choices]
-        ids = iter(encode_texts(tokenizer, pairs, max_length))
+        ids = iter((yield from texts_in_steps(tokenizer, pairs, max_length)))
         return [Encoded([next(ids) for _ in choices]) for _, choices in inputs]
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Choice:
@@ -142,10 +144,10 @@ class Tagging:
                 return Sentence.of(given)
         raise UsageError(f"expected a sentence or a list of its words, found {_shown(given)}")
 
-    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
+    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
         """Windows that hold every word once; none for a text without words."""
         words = [sentence.words for sentence in inputs]
-        windows_of = iter(encode_words(tokenizer, [own for own in words if own], max_length))
+        windows_of = iter((yield from words_in_steps(tokenizer, [own for own in words if own], max_length)))
         return [_windows(next(windows_of)) if own else Encoded([]) for own in words]
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Tagged:
@@ -168,12 +170,15 @@ class QuestionAnswering:
         """`(question, context)`."""
         return _pair(given, "a question and its context")
 
-    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> list[Encoded]:
+    def encode(self, tokenizer: Tokenizer, inputs: Sequence[Any], max_length: int) -> Steps[list[Encoded]]:
         """Windows over the context, the question before each."""
-        return [
-            Encoded([w.ids for w in windows], offsets=[np.array(w.offsets, np.int32) for w in windows])
-            for windows in encode_contexts(tokenizer, inputs, max_length, STRIDE)
-        ]
+        windows_of = yield from contexts_in_steps(tokenizer, inputs, max_length, STRIDE)
+        found = []
+        for windows in windows_of:
+            offsets = [np.array(window.offsets, np.int32) for window in windows]
+            found.append(Encoded([window.ids for window in windows], offsets=offsets))
+            yield
+        return found
 
     def decode(self, part: AdapterPart, given: Any, encoded: Encoded, scores: Sequence[Scores]) -> Answer:
         """The best span; none where that is better and the task knows it."""

@@ -17,6 +17,8 @@ class Demand(NamedTuple):
     sequences: int = 0
     characters: int = 0
     tokens: int = 0
+    held: int = 0
+    """Bytes of memory."""
 
     def plus(self, other: "Demand", sign: int = 1) -> "Demand":
         """Both together."""
@@ -64,6 +66,11 @@ class Admission:
         if demand.sequences > queue.sequences or demand.characters > queue.characters:
             message = f"more than {queue.sequences} inputs, or {queue.characters} characters in all"
             raise Refusal(TOO_LARGE, message)
+        if demand.held > queue.bytes:
+            message = (
+                f"a request of {demand.held} bytes, with what is made of its texts, is larger than {queue.bytes}"
+            )
+            raise Refusal(TOO_LARGE, message)
         if not self._clients:
             return
         if self._is_over_limits(client, demand):
@@ -94,13 +101,18 @@ class Admission:
 
     def _is_over_limits(self, client: str, demand: Demand) -> bool:
         queue, share = self.queue, self.queue.client_share
-        total = self.total.plus(demand)
-        if total.sequences > queue.sequences or total.characters > queue.characters:
+        if _is_over(self.total.plus(demand), queue, 1.0):
             return True
-        if client not in self._clients:
-            return False
-        own = self._clients[client].plus(demand)
-        return own.sequences > share * queue.sequences or own.characters > share * queue.characters
+        return client in self._clients and _is_over(self._clients[client].plus(demand), queue, share)
+
+
+def _is_over(demand: Demand, queue: Queue, share: float) -> bool:
+    """Whether it is more than a share of what may be accepted."""
+    return (
+        demand.sequences > share * queue.sequences
+        or demand.characters > share * queue.characters
+        or demand.held > share * queue.bytes
+    )
 
 
 def _over_capacity(seconds: float) -> Refusal:

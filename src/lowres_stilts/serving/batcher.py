@@ -4,8 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -19,7 +19,9 @@ from lowres_stilts.serving.admission import Admission, Demand
 from lowres_stilts.serving.problems import FAILED, UNAVAILABLE, Refusal
 from lowres_stilts.serving.schedule import Piece, Schedule
 from lowres_stilts.serving.settings import Queue
+from lowres_stilts.serving.turns import Turns, Work
 from lowres_stilts.serving.work import Corrections, Estimate, Speed
+from lowres_stilts.text.slices import Steps
 
 Kind = Literal["scores", "embeddings", "token vectors"]
 TOKENIZING = 2
@@ -52,8 +54,6 @@ class Job:
 
     group: Group
     client: str
-    prepare: Callable[[], Sequence[Row]]
-    """Cuts its texts into tokens."""
     estimate: Estimate
     demand: Demand
     """What is still to be done for it."""
@@ -79,7 +79,7 @@ class Batcher:
         self._queue = queue
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._tokenizing = ThreadPoolExecutor(TOKENIZING, "tokenize")
+        self._tokenizing = Turns(TOKENIZING, "tokenize")
         self._schedule = Schedule(queue.tokens_per_run, queue.least_fill)
         self._changed = threading.Condition()
         self._stopping = False
@@ -121,10 +121,8 @@ class Batcher:
         self,
         group: Group,
         client: str,
-        prepare: Callable[[], Sequence[Row]],
-        *,
-        sequences: int,
-        characters: int,
+        prepare: Callable[[], Steps[Sequence[Row]]],
+        demand: Demand,
         estimate: Estimate = UNKNOWN,
     ) -> tuple[Sequence[Row], list[NDArray[np.float32]]]:
         """The sequences of a request and what the network says of each, in order.
@@ -134,25 +132,25 @@ class Batcher:
         Args:
             group: the bundle, and what is asked of it.
             client: who asks; clients take turns.
-            prepare: cuts the texts into tokens, in another thread.
-            sequences: how many there will be at least.
-            characters: of all texts.
+            prepare: cuts the texts into tokens, in other threads and in turns with other requests.
+            demand: what it asks for, but for tokens.
             estimate: of the tokens that the network will get.
 
         Raises:
             Refusal: there is no room, or no answer within the deadline.
             LowresStiltsError: what `prepare` raises.
         """
-        demand = Demand(sequences, characters, self._corrections.tokens(estimate))
+        demand = demand._replace(tokens=self._corrections.tokens(estimate))
         self.admission.require_room(client, demand)
         if not self.sequences:
             self.last_answer = time.monotonic()
         seconds = self._queue.deadline_seconds
         started = time.monotonic()
-        job = Job(group, client, prepare, estimate, demand, started + seconds, self._loop.create_future())
+        job = Job(group, client, estimate, demand, started + seconds, self._loop.create_future())
         self.admission.add(client, demand)
         try:
-            self._tokenizing.submit(self._enqueue, job)
+            enqueue, fail = partial(self._enqueue, job), partial(self._tell, self._fail, job)
+            self._tokenizing.add(Work(prepare(), lambda: job.is_over, enqueue, fail))
             async with asyncio.timeout(seconds):
                 results = await job.answer
         except TimeoutError:
@@ -168,19 +166,14 @@ class Batcher:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._tokenizing.shutdown(cancel_futures=True)
+        self._tokenizing.close()
         for runner in self._runners:
             runner.join()
 
-    def _enqueue(self, job: Job) -> None:
-        if job.is_over:
-            return
-        try:
-            job.rows = job.prepare()
-        except Exception as error:
-            self._tell(self._fail, job, error)
-            return
-        job.missing = len(job.rows)
+    def _enqueue(self, job: Job, rows: Sequence[Row]) -> None:
+        """Its texts are cut into tokens."""
+        job.rows = rows
+        job.missing = len(rows)
         job.results = [None] * len(job.rows)
         if not job.rows:
             self._tell(self._finish, job)

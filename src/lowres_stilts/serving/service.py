@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from lowres_stilts.runtime.bundle import Prepared
 from lowres_stilts.runtime.manifest import AdapterPart, FamilyName
 from lowres_stilts.runtime.network import Row
+from lowres_stilts.serving.admission import Demand
 from lowres_stilts.serving.batcher import Batcher, Group
 from lowres_stilts.serving.catalog import Catalog, Target
+from lowres_stilts.serving.memory import request_bytes
 from lowres_stilts.serving.metrics import Metrics
 from lowres_stilts.serving.problems import TOO_LARGE, TOO_MANY, UNAVAILABLE, Refusal
 from lowres_stilts.serving.settings import Settings
 from lowres_stilts.serving.watch import Watch
-from lowres_stilts.serving.work import Estimate, estimated_tokens
+from lowres_stilts.serving.work import Estimate, estimated_tokens, family_estimate
+from lowres_stilts.text.slices import Steps
 from lowres_stilts.text.tokens import Token
 
 Scores = list[NDArray[np.float32]]
-NO_TOKENS = Estimate()
-"""What is not for the network."""
 
 
 @dataclass
@@ -116,8 +117,8 @@ class Service:
         target = await self.open.catalog.encoder(name)
         note.adapter = target.name
 
-        def prepare() -> Sequence[Row]:
-            return target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+        def prepare() -> Steps[Sequence[Row]]:
+            return (yield from target.bundle.prepare_texts_in_steps(texts, target.adapter, cut=truncate))
 
         longest = target.bundle.manifest.embedding.max_length
         estimate = Estimate("embeddings", estimated_tokens(((text,) for text in texts), longest))
@@ -147,8 +148,8 @@ class Service:
         note.adapter = target.name
         most = self.settings.limits.token_vectors
 
-        def prepare() -> Sequence[Row]:
-            rows = target.bundle.prepare_texts(texts, target.adapter, cut=truncate)
+        def prepare() -> Steps[Sequence[Row]]:
+            rows = yield from target.bundle.prepare_texts_in_steps(texts, target.adapter, cut=truncate)
             if (tokens := sum(len(row.ids) for row in rows)) > most:
                 raise Refusal(TOO_LARGE, f"{tokens} tokens in one request for their vectors are more than {most}")
             return rows
@@ -176,17 +177,19 @@ class Service:
         limits = self.settings.limits
         found: list[list[Token]] = []
 
-        def prepare() -> Sequence[Row]:
+        def prepare() -> Steps[Sequence[Row]]:
             room = limits.tokens
             for text in texts:
-                tokens = target.bundle.tokenize(text, limits.characters, special_tokens=special_tokens)
+                tokens = yield from target.bundle.tokenize_in_steps(
+                    text, limits.characters, special_tokens=special_tokens
+                )
                 room -= len(tokens)
                 if room < 0:
                     raise Refusal(TOO_LARGE, f"the texts of one request have more than {limits.tokens} tokens")
                 found.append(tokens)
             return ()
 
-        await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts))
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, texts, len(texts), Estimate("tokens"))
         note.tokens = sum(map(len, found))
         return found
 
@@ -203,11 +206,13 @@ class Service:
         note.adapter = target.name
         found: list[str] = []
 
-        def prepare() -> Sequence[Row]:
-            found.extend(target.bundle.decode(own, skip_special_tokens=skip_special_tokens) for own in ids)
+        def prepare() -> Steps[Sequence[Row]]:
+            for own in ids:
+                found.append(target.bundle.decode(own, skip_special_tokens=skip_special_tokens))
+                yield
             return ()
 
-        await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids))
+        await self._ask(note, Group(target.bundle, "embeddings"), prepare, ids, len(ids), Estimate("ids"))
         note.tokens = sum(map(len, ids))
         return found
 
@@ -240,15 +245,15 @@ class Service:
         note.adapter = target.name
         prepared: list[Prepared] = []
 
-        def prepare() -> Sequence[Row]:
+        def prepare() -> Steps[Sequence[Row]]:
             assert target.adapter is not None  # noqa: S101 answerer() found it
-            prepared.extend(target.bundle.prepare(inputs, target.adapter, cut=truncate))
+            prepared.extend((yield from target.bundle.prepare_in_steps(inputs, target.adapter, cut=truncate)))
             return [row for item in prepared for row in item.rows]
 
         if not inputs:
             return target, []
         given = [(text,) for text in texts] if family == "tagging" else inputs
-        estimate = _estimate(family, given, target.adapter.part.max_length if target.adapter else 0)
+        estimate = family_estimate(family, given, target.adapter.part.max_length if target.adapter else 0)
         scores = iter(await self._ask(note, Group(target.bundle, "scores"), prepare, texts, len(inputs), estimate))
         return target, [(item, [next(scores) for _ in item.rows]) for item in prepared]
 
@@ -256,18 +261,17 @@ class Service:
         self,
         note: Note,
         group: Group,
-        prepare: Callable[[], Sequence[Row]],
+        prepare: Callable[[], Steps[Sequence[Row]]],
         texts: Sequence[Sized],
         inputs: int,
-        estimate: Estimate = NO_TOKENS,
+        estimate: Estimate,
     ) -> Scores:
         self.metrics.asked(note.adapter or "none")
         note.inputs = inputs
-        characters = sum(map(len, texts))
         sequences = max(inputs, len(texts) // 2)
-        rows, found = await self.open.batcher.ask(
-            group, note.client, prepare, sequences=sequences, characters=characters, estimate=estimate
-        )
+        held = request_bytes(estimate.kind, texts, sequences)
+        demand = Demand(sequences, characters=sum(map(len, texts)), held=held)
+        rows, found = await self.open.batcher.ask(group, note.client, prepare, demand, estimate)
         note.tokens = sum(len(row.ids) for row in rows)
         return found
 
@@ -289,16 +293,3 @@ class Service:
         longest = max(map(len, texts), default=0)
         if longest > limits.characters:
             raise Refusal(TOO_LARGE, f"a text of {longest} {measure} is longer than {limits.characters}")
-
-
-def _estimate(family: FamilyName, inputs: Sequence[Any], max_length: int) -> Estimate:
-    """Tokens of inputs of a family; those that are read in windows are not cut."""
-    match family:
-        case "classification":
-            given = [(item,) if isinstance(item, str) else item for item in inputs]
-            return Estimate(family, estimated_tokens(given, max_length))
-        case "multiple_choice":
-            pairs = ((prompt, choice) for prompt, choices in inputs for choice in choices)
-            return Estimate(family, estimated_tokens(pairs, max_length))
-        case _:
-            return Estimate(family, estimated_tokens(inputs, None))

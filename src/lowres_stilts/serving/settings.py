@@ -51,6 +51,9 @@ class Queue(Part):
     """Inputs that may wait or run at a time; beyond it, 429."""
     characters: Count = 4_000_000
     """Of the texts that may wait or run at a time; beyond it, 429."""
+    bytes: Count = 256_000_000
+    """Of memory that requests under way may hold, by an estimate on the safe side; beyond it, 429, and 413 for one
+    that needs more by itself."""
     client_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     """Of these that one client's requests may fill: there is always room for another one."""
     token_vectors: Count = 32_768

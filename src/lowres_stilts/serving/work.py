@@ -1,9 +1,11 @@
 """How many tokens texts will be, and how long tokens take: expected, and corrected by what is measured."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from lowres_stilts.runtime.manifest import FamilyName
 
 SAMPLE = 64
 """Characters of a text that are looked at."""
@@ -38,6 +40,19 @@ def estimated_tokens(sequences: Iterable[Sequence[str]], longest: int | None) ->
     """
     most = float("inf") if longest is None else longest
     return sum(min(most, SPECIAL + sum(map(_estimated, texts))) for texts in sequences)
+
+
+def family_estimate(family: FamilyName, inputs: Sequence[Any], max_length: int) -> Estimate:
+    """Tokens of inputs of a family; those that are read in windows are not cut."""
+    match family:
+        case "classification":
+            given = [(item,) if isinstance(item, str) else item for item in inputs]
+            return Estimate(family, estimated_tokens(given, max_length))
+        case "multiple_choice":
+            pairs = ((prompt, choice) for prompt, choices in inputs for choice in choices)
+            return Estimate(family, estimated_tokens(pairs, max_length))
+        case _:
+            return Estimate(family, estimated_tokens(inputs, None))
 
 
 def _estimated(text: str) -> float:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import TooLongError
-from lowres_stilts.text.literal import read_literally
+from lowres_stilts.text.encode import Template
+from lowres_stilts.text.slices import Steps, read_whole, slices, tokens_of_each
 
 BOUNDS = (0x80, 0x800, 0x10000)
 """Code points from which on a character has one byte more in UTF-8."""
@@ -26,7 +27,7 @@ class Token:
     stop: int | None
 
 
-def tokens_of(tokenizer: Tokenizer, text: str, most: int, *, special_tokens: bool) -> list[Token]:
+def tokens_in_steps(tokenizer: Tokenizer, text: str, most: int, *, special_tokens: bool) -> Steps[list[Token]]:
     """All tokens of a text, however many there are.
 
     Args:
@@ -38,25 +39,38 @@ def tokens_of(tokenizer: Tokenizer, text: str, most: int, *, special_tokens: boo
     Raises:
         TooLongError: there are more; a text that becomes too long by normalization is not tokenized.
     """
-    read_literally(tokenizer)
-    normal = text if tokenizer.normalizer is None else tokenizer.normalizer.normalize_str(text)
-    if max(len(text), len(normal)) > most:
-        raise TooLongError(
-            f"a text of {max(len(text), len(normal))} characters, as the tokenizer reads it, is longer than {most}"
-        )
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    encoding = tokenizer.encode(text, add_special_tokens=special_tokens)
-    if len(encoding.ids) > most:
-        raise TooLongError(f"a text of {len(encoding.ids)} tokens is longer than {most}")
+    read_whole(tokenizer)
+    characters = max(len(text), (yield from _normal_characters(tokenizer, text)))
+    if characters > most:
+        raise TooLongError(f"a text of {characters} characters, as the tokenizer reads it, is longer than {most}")
+    (tokens,) = yield from tokens_of_each(tokenizer, [text])
+    template = Template.of(tokenizer, is_pair=False)
+    count = len(tokens.ids) + (template.size if special_tokens else 0)
+    if count > most:
+        raise TooLongError(f"a text of {count} tokens is longer than {most}")
     before = _bytes_before(text)
-    rows = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
-    return [
-        Token(number, name, True, None, None)
-        if special
-        else Token(number, text[start:stop], False, int(before[start]), int(before[stop]))
-        for number, name, special, (start, stop) in rows
+    found = [
+        Token(number, text[start:stop], False, int(before[start]), int(before[stop]))
+        for number, (start, stop) in zip(*tokens, strict=True)
     ]
+    if not special_tokens:
+        return found
+    first, last = (
+        [Token(number, tokenizer.id_to_token(number), True, None, None) for number in ids]
+        for ids in (template.before, template.after)
+    )
+    return [*first, *found, *last]
+
+
+def _normal_characters(tokenizer: Tokenizer, text: str) -> Steps[int]:
+    """How many characters the normalizer makes of a text."""
+    if tokenizer.normalizer is None:
+        return len(text)
+    characters = 0
+    for start, end in slices(tokenizer, text):
+        characters += len(tokenizer.normalizer.normalize_str(text[start:end]))
+        yield
+    return characters
 
 
 def _bytes_before(text: str) -> NDArray[np.int64]:

@@ -1,12 +1,13 @@
 """Windows over a long context, each with the question before it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from lowres_stilts.errors import UsageError
-from lowres_stilts.text.literal import read_literally
+from lowres_stilts.text.encode import Template
+from lowres_stilts.text.slices import Offsets, Steps, Tokens, finish, ids_of, read_whole, tokens_of_each
 
 LONGEST_QUESTION = 64
 """Most tokens of a question, as in SQuAD's baselines (Devlin et al. 2019)."""
@@ -20,7 +21,7 @@ class ContextWindow:
     """A question with part of its context: ids `[length]`, and which characters of the context each token is."""
 
     ids: list[int]
-    offsets: list[tuple[int, int]]
+    offsets: list[Offsets]
     """Start and end in the context; `OUTSIDE` for special tokens and the question's."""
 
 
@@ -38,34 +39,50 @@ def encode_contexts(
     Raises:
         UsageError: `max_length` leaves no room for a context.
     """
-    read_literally(tokenizer)
-    special = tokenizer.num_special_tokens_to_add(True)
-    room = max_length - special
+    return finish(contexts_in_steps(tokenizer, pairs, max_length, stride))
+
+
+def contexts_in_steps(
+    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], max_length: int, stride: int
+) -> Steps[list[list[ContextWindow]]]:
+    """`encode_contexts`."""
+    room = max_length - tokenizer.num_special_tokens_to_add(True)
     if room < 4:
         raise UsageError(f"max_length: {max_length} tokens leave no room for a question and its context")
+    read_whole(tokenizer)
+    template = Template.of(tokenizer, is_pair=True)
     longest_question = min(LONGEST_QUESTION, room // 2)
-    questions = _cut(tokenizer, [question for question, _ in pairs], longest_question)
+    questions = yield from _cut(tokenizer, [question for question, _ in pairs], longest_question)
+    question_ids = yield from ids_of(tokenizer, questions, [room] * len(questions))
     overlap = min(stride, (room - longest_question) // 2)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, stride=overlap, strategy="only_second")
-    inputs = [(question, context) for question, (_, context) in zip(questions, pairs, strict=True)]
-    encodings = tokenizer.encode_batch(inputs)
-    return [[_window(part) for part in (encoding, *encoding.overflowing)] for encoding in encodings]
+    contexts = yield from tokens_of_each(tokenizer, [context for _, context in pairs])
+    found = []
+    for question, context in zip(question_ids, contexts, strict=True):
+        found.append(list(_windows(template, question, context, room, overlap)))
+        yield
+    return found
 
 
-def _cut(tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> list[str]:
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+def _cut(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> Steps[list[str]]:
+    """Texts up to their last token that is kept."""
+    found = yield from tokens_of_each(tokenizer, texts, most + 1)
     return [
-        text if len(encoding.ids) <= tokens else text[: encoding.offsets[tokens - 1][1]]
-        for text, encoding in zip(texts, encodings, strict=True)
+        text if len(tokens.ids) <= most else text[: tokens.offsets[most - 1][1]]
+        for text, tokens in zip(texts, found, strict=True)
     ]
 
 
-def _window(encoding: Encoding) -> ContextWindow:
-    offsets = [
-        (start, end) if sequence == 1 else OUTSIDE
-        for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True)
-    ]
-    return ContextWindow(encoding.ids, offsets)
+def _windows(
+    template: Template, question: list[int], context: Tokens, room: int, overlap: int
+) -> Iterator[ContextWindow]:
+    """The windows of one context; `room` is for the question's tokens and the context's."""
+    if len(question) + len(context.ids) > room:
+        question = question[: room - overlap - 1]  # one that became longer by being cut leaves room to go on
+    size = room - len(question)
+    before = [OUTSIDE] * (len(template.before) + len(question) + len(template.between))
+    after = [OUTSIDE] * len(template.after)
+    for start in range(0, len(context.ids) or 1, size - overlap or 1):
+        ids, offsets = context.ids[start : start + size], context.offsets[start : start + size]
+        yield ContextWindow(template.around(question, ids), before + offsets + after)
+        if start + size >= len(context.ids):
+            return
