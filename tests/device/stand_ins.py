@@ -1,0 +1,120 @@
+"""What a CPU build of torch and bitsandbytes lack for a card: its kernels, and answers of `torch.cuda`."""
+
+import contextlib
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import bitsandbytes as bnb
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.attention import varlen  # noqa: F401 - registers the operations
+
+if TYPE_CHECKING:
+    from tests.device.disguise import Card
+
+PRODUCTS = {
+    "addmm", "baddbmm", "bmm", "mm", "gemm_4bit", "gemv_4bit", "linear", "_scaled_dot_product_flash_attention_for_cpu",
+    "_varlen_attn",
+}  # fmt: skip
+"""Operations that tensor cores do."""
+
+
+def _by_sequence(query: Tensor, key: Tensor, value: Tensor, starts: Tensor) -> Tensor:
+    """Attention within each sequence; all are `[tokens, heads, width]`."""
+    ends = starts.tolist()
+    found = [
+        scaled_dot_product_attention(*(part[start:end].transpose(0, 1)[None] for part in (query, key, value)))
+        for start, end in zip(ends, ends[1:], strict=False)
+    ]
+    return torch.cat([part[0].transpose(0, 1) for part in found])
+
+
+def _varlen(query: Tensor, key: Tensor, value: Tensor, starts: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    found = _by_sequence(query, key, value, starts)
+    sums = torch.zeros(query.shape[1], query.shape[0])
+    return found, sums, torch.zeros(2, dtype=torch.uint64)
+
+
+def _varlen_backward(
+    outer: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, sums: Tensor, starts: Tensor, *_: Any
+) -> tuple[Tensor, ...]:
+    with torch.enable_grad():
+        parts = [part.detach().requires_grad_() for part in (query, key, value)]
+        found = _by_sequence(*parts, starts)
+        return torch.autograd.grad(found, parts, outer)
+
+
+STAND_INS = {
+    torch.ops.torch_attn._varlen_attn.default: _varlen,
+    torch.ops.torch_attn._varlen_attn_backward.default: _varlen_backward,
+}
+"""Kernels that a CPU has not."""
+
+
+class _Stream:
+    """The one stream there is, and its events."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def stand_in_for_cuda(card: "Card", patch: pytest.MonkeyPatch) -> None:
+    """Has `torch.cuda` speak of the card, and bitsandbytes' pages be ordinary memory."""
+    memory, model = card.memory, card.model
+
+    def emptied() -> None:
+        card.counts.caches_emptied += 1
+
+    def synchronized(*_: Any) -> None:
+        card.counts.waiting("synchronize")
+
+    def reset() -> None:
+        memory.peak = memory.alive
+
+    major, minor = model.capability
+    properties = SimpleNamespace(name=model.name, total_memory=memory.size, major=major, minor=minor)
+    answers = {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "_lazy_init": lambda: None,
+        "device_count": lambda: 1,
+        "current_device": lambda: 0,
+        "set_device": lambda *_: None,
+        "device": lambda *_: contextlib.nullcontext(),
+        "stream": lambda *_: contextlib.nullcontext(),
+        "Stream": _Stream,
+        "Event": _Stream,
+        "current_stream": _Stream,
+        "default_stream": _Stream,
+        "get_device_name": lambda *_: model.name,
+        "get_device_capability": lambda *_: model.capability,
+        "get_device_properties": lambda *_: properties,
+        "is_bf16_supported": lambda including_emulation=True: model.has_bf16 or including_emulation,
+        "mem_get_info": lambda *_: (memory.size - memory.alive, memory.size),
+        "memory_allocated": lambda *_: memory.alive,
+        "max_memory_allocated": lambda *_: memory.peak,
+        "reset_peak_memory_stats": lambda *_: reset(),
+        "empty_cache": emptied,
+        "synchronize": synchronized,
+        # Random numbers are the CPU's.
+        "get_rng_state": lambda *_: torch.get_rng_state(),
+        "set_rng_state": lambda state, *_: torch.set_rng_state(state),
+        "manual_seed": lambda *_: None,
+        "manual_seed_all": lambda *_: None,
+    }
+    for name, answer in answers.items():
+        patch.setattr(torch.cuda, name, answer)
+    patch.setattr(bnb.functional, "get_paged", _paged)
+    patch.setattr(bnb.functional, "prefetch_tensor", lambda *_, **__: None)
+    patch.setattr(bnb.functional, "fill", lambda tensor, value, *_, **__: tensor.fill_(value))
+
+
+def _paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = "cuda") -> Tensor:
+    found = torch.empty(*shape, dtype=dtype, device=device)
+    found.is_paged, found.page_deviceid = True, 0  # type: ignore[attr-defined]
+    return found
