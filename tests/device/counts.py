@@ -20,7 +20,7 @@ FREE = {
 }  # fmt: skip
 """Operations that launch nothing, beside views."""
 WAITS = {
-    "_local_scalar_dense", "_unique2", "equal", "is_nonzero", "masked_select", "nonzero", "unique_consecutive",
+    "_local_scalar_dense", "_unique2", "equal", "masked_select", "nonzero", "unique_consecutive",
     "unique_dim",
 }  # fmt: skip
 """Operations whose outcome the CPU must know before it goes on: a number, or how many elements there are."""

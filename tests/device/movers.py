@@ -117,10 +117,27 @@ def _set_gradient(card: "Card", func: Call, tensor: Tensor, gradient: Tensor | N
     func(tensor, gradient)
 
 
-def _backward(card: "Card", func: Call, tensor: Tensor, gradient: Tensor | None = None, **kwargs: Any) -> None:
+def _backward(
+    card: "Card",
+    func: Call,
+    tensor: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = (),
+) -> None:
+    first = torch.ones_like(tensor) if gradient is None else gradient
     # The mode is off within a call, but what learns in Python, such as a checkpointed layer, has calls of its own.
     with card.making(on_card=card.holds(tensor), whatever=False), card.calls:
-        torch.autograd.backward(tensor, gradient, **kwargs)
+        torch.autograd.graph._engine_run_backward(
+            (tensor,),
+            (first,),
+            create_graph if retain_graph is None else retain_graph,
+            create_graph,
+            tuple(inputs or ()),
+            allow_unreachable=True,
+            accumulate_grad=True,
+        )
 
 
 def _nothing(card: "Card", func: Call, tensor: Tensor, *_: Any) -> None:

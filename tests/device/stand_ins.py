@@ -1,6 +1,7 @@
 """What a CPU build of torch and bitsandbytes lack for a card: its kernels, and answers of `torch.cuda`."""
 
 import contextlib
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,28 @@ def stand_in_for_cuda(card: "Card", patch: pytest.MonkeyPatch) -> None:
     }
     for name, answer in answers.items():
         patch.setattr(torch.cuda, name, answer)
+    patch.setattr(torch._C, "_group_tensors_by_device_and_dtype", _groups(card))
     patch.setattr(bnb.functional, "get_paged", _paged)
     patch.setattr(bnb.functional, "prefetch_tensor", lambda *_, **__: None)
     patch.setattr(bnb.functional, "fill", lambda tensor, value, *_, **__: tensor.fill_(value))
+
+
+def _groups(card: "Card") -> Callable[..., Any]:
+    """Torch's grouping of tensors by device and type, which it does in C++."""
+    original = torch._C._group_tensors_by_device_and_dtype
+
+    def grouped(lists: list[list[Tensor | None]], with_indices: bool = False) -> dict[Any, Any]:
+        found = {}
+        for there, device in ((True, torch.device("cuda", 0)), (False, torch.device("cpu"))):
+            chosen = [i for i, first in enumerate(lists[0]) if card.holds(first) == there]
+            if not chosen:
+                continue
+            some = [[each[i] for i in chosen] if each else [] for each in lists]
+            for (_, dtype), (members, indices) in original(some, with_indices).items():
+                found[device, dtype] = (members, [chosen[i] for i in indices])
+        return found
+
+    return grouped
 
 
 def _paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = "cuda") -> Tensor:
