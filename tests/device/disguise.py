@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.device.card import RTX_4090, Model
 from tests.device.counts import Counts, line
 from tests.device.memory import Memory, Storages
-from tests.device.movers import MOVERS
+from tests.device.movers import MOVERS, as_device
 from tests.device.stand_ins import PRODUCTS, STAND_INS, stand_in_for_cuda
 
 CUDA = torch.device("cuda", 0)
@@ -122,7 +122,9 @@ class Card:
             for _ in brought:
                 self.counts.sending(waits=True)
         if wrong := [tuple(tensor.shape) for tensor in off if tensor.dim() or name.startswith("_fused")]:
-            raise MixedDevicesError(f"{line()}: {op} of tensors on the card got some on the CPU, of shapes {wrong}")
+            raise MixedDevicesError(
+                f"{line()}: {op} of tensors on the card got some on the CPU, of shapes {wrong}"
+            )
         if name in PRODUCTS and not self.model.has_bf16 and any(t.dtype == torch.bfloat16 for t in tensors):
             raise RuntimeError(f"{line()}: {self.model.name} has no bfloat16 for {op}")
         self.counts.operation(op, args)
@@ -174,7 +176,7 @@ class _Calls(TorchFunctionMode):
         if device is None:
             there = any(self._card.holds(value) for value in leaves((args, kwargs)))
         else:
-            there = torch.device(device).type == "cuda"
+            there = torch.device(as_device(device)).type == "cuda"
             kwargs = kwargs | ({"device": "cpu"} if there else {})
         pinned = kwargs.get("pin_memory")
         if pinned:

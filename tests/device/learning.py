@@ -139,7 +139,5 @@ class Learner:
         if self.way.family == "mlm":
             return hidden_token_accuracy(self.network, self.encoder, self.task, self.features, 200)
         scores: dict[int, Any] = {}
-        predict(
-            self.network, self.encoder, self.task, self.examples, self.features, 200, keep=scores.__setitem__
-        )
+        predict(self.network, self.encoder, self.task, self.examples, self.features, 200, keep=scores.__setitem__)
         return [scores[index].tolist() for index in range(len(scores))]

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Call = Callable[..., Any]
 
 
+def as_device(value: Any) -> Any:
+    """The card for its number, which a build for CPUs does not know; anything else as it is."""
+    return torch.device("cuda", value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class _Moved(torch.autograd.Function):
     """A copy on the other side; its gradient comes back."""
 
@@ -64,6 +69,7 @@ def _to(card: "Card", func: Call, tensor: Tensor, *args: Any, copy: bool = False
         place = torch.device("cuda", 0) if card.holds(args[0]) else args[0].device
         device, dtype, non_blocking = place, args[0].dtype, False
     else:
+        args, kwargs = tuple(as_device(arg) for arg in args), {key: as_device(arg) for key, arg in kwargs.items()}
         device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
     found = tensor if device is None else _move(card, tensor, device, non_blocking=non_blocking)
     if dtype is not None and dtype != found.dtype:
@@ -73,7 +79,9 @@ def _to(card: "Card", func: Call, tensor: Tensor, *args: Any, copy: bool = False
 
 def _numpy(card: "Card", func: Call, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
     if card.holds(tensor):
-        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it to the host")
+        raise TypeError(
+            "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it to the host"
+        )
     return func(tensor, *args, **kwargs)
 
 
@@ -87,9 +95,9 @@ def _made_of_numbers(card: "Card", func: Call, *args: Any, device: Any = None, *
     """Numbers become a tensor on the CPU, which is copied; `new_tensor` has its tensor's device."""
     here = device is None and func is Tensor.new_tensor and card.holds(args[0])
     made = func(*args, **kwargs)
-    if here or (device is not None and torch.device(device).type == "cuda"):
+    if here or (device is not None and torch.device(as_device(device)).type == "cuda"):
         return _move(card, made, torch.device("cuda", 0))
-    return made if device is None else _move(card, made, torch.device(device))
+    return made if device is None else _move(card, made, torch.device(as_device(device)))
 
 
 def _pin(card: "Card", func: Call, tensor: Tensor, *_: Any) -> Tensor:
