@@ -1,14 +1,14 @@
 """A GPU that is the CPU in disguise: what real code does with it is checked and counted, without a GPU.
 
-While a `Card` is on, `cuda` is a device. Its tensors are the CPU's, and a mark on their storage says that they lie on
-the card. One mode of torch sees every call of its Python interface, where devices are named; another sees every
+While a `Card` is on, `cuda` is a device. Its tensors are the CPU's, and a mark on their storage says that they lie
+on the card. One mode of torch sees every call of its Python interface, where devices are named; another sees every
 operation that the dispatcher is asked for, autograd's among them. Since the tensors are no class of their own,
 bitsandbytes' parameters, custom operations and safetensors take them as they are.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ class Card:
         self._wanted: list[tuple[bool, bool]] = []
         self._exits = contextlib.ExitStack()
 
-    def __enter__(self) -> "Card":
+    def __enter__(self) -> Self:
         self._exits.enter_context(self._patched())
         self._exits.enter_context(self._operations)
         self._exits.enter_context(self.calls)

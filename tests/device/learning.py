@@ -16,7 +16,6 @@ from lowres_stilts.modules.network import Network, make_head
 from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.tasks.features import Features
 from lowres_stilts.tasks.task import Task
 from lowres_stilts.training.loop import Schedule, train
 from lowres_stilts.training.plan import Job
@@ -94,7 +93,7 @@ class Learner:
             head.projection.bias.requires_grad_(False)
         self.network = Network(self.stack.model, {self.task.name: head})
         self.examples = examples_of(way.family)
-        self.features: Features = family.encode(self.task, self.examples, self.encoder.tokenizer, 48)
+        self.features = family.encode(self.task, self.examples, self.encoder.tokenizer, 48)
 
     def without_dropout(self) -> "Learner":
         """Dropout would differ between batches of other sizes."""

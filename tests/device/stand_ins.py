@@ -1,7 +1,9 @@
 """What a CPU build of torch and bitsandbytes lack for a card: its kernels, and answers of `torch.cuda`."""
 
 import contextlib
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,42 +12,50 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.attention import varlen  # noqa: F401 - registers the operations
-from torch.nn.functional import scaled_dot_product_attention
 from torch.utils import checkpoint
 
 if TYPE_CHECKING:
     from tests.device.disguise import Card
 
 PRODUCTS = {
-    "addmm", "baddbmm", "bmm", "mm", "gemm_4bit", "gemv_4bit", "linear", "_scaled_dot_product_flash_attention_for_cpu",
-    "_varlen_attn",
+    "addmm", "baddbmm", "bmm", "mm", "gemm_4bit", "gemv_4bit", "linear", "_varlen_attn",
+    "_scaled_dot_product_flash_attention_for_cpu",
 }  # fmt: skip
 """Operations that tensor cores do."""
 
 
-def _by_sequence(query: Tensor, key: Tensor, value: Tensor, starts: Tensor) -> Tensor:
-    """Attention within each sequence; all are `[tokens, heads, width]`."""
-    ends = starts.tolist()
-    found = [
-        scaled_dot_product_attention(*(part[start:end].transpose(0, 1)[None] for part in (query, key, value)))
-        for start, end in zip(ends, ends[1:], strict=False)
-    ]
-    return torch.cat([part[0].transpose(0, 1) for part in found])
+def _sequences(starts: Tensor, *parts: Tensor) -> Iterator[list[Tensor]]:
+    """The parts `[tokens, heads, width]` of each sequence, as `[heads, tokens, width]` in float32."""
+    for start, end in itertools.pairwise(starts.tolist()):
+        yield [part[start:end].transpose(0, 1).float() for part in parts]
+
+
+def _in_a_row(found: list[Tensor], like: Tensor) -> Tensor:
+    return torch.cat(found, dim=1).transpose(0, 1).to(like.dtype)
+
+
+def _weights(query: Tensor, key: Tensor) -> Tensor:
+    return (query @ key.transpose(1, 2) / math.sqrt(query.shape[-1])).softmax(-1)
 
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, starts: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-    found = _by_sequence(query, key, value, starts)
-    sums = torch.zeros(query.shape[1], query.shape[0])
-    return found, sums, torch.zeros(2, dtype=torch.uint64)
+    found = [_weights(q, k) @ v for q, k, v in _sequences(starts, query, key, value)]
+    return _in_a_row(found, query), torch.zeros(query.shape[:2]), torch.zeros(2, dtype=torch.uint64)
 
 
 def _varlen_backward(
     outer: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, sums: Tensor, starts: Tensor, *_: Any
 ) -> tuple[Tensor, ...]:
-    with torch.enable_grad():
-        parts = [part.detach().requires_grad_() for part in (query, key, value)]
-        found = _by_sequence(*parts, starts)
-        return torch.autograd.grad(found, parts, outer)
+    found: tuple[list[Tensor], ...] = ([], [], [])
+    for g, q, k, v in _sequences(starts, outer, query, key, value):
+        weights = _weights(q, k)
+        to_weights = g @ v.transpose(1, 2)
+        to_scores = weights * (to_weights - (to_weights * weights).sum(-1, keepdim=True)) / math.sqrt(q.shape[-1])
+        for kept, gradient in zip(
+            found, (to_scores @ k, to_scores.transpose(1, 2) @ q, weights.transpose(1, 2) @ g), strict=True
+        ):
+            kept.append(gradient)
+    return tuple(_in_a_row(kept, query) for kept in found)
 
 
 STAND_INS = {

@@ -80,10 +80,9 @@ def test_mixing_is_an_error_that_names_the_line(card):
         lambda: nn.LayerNorm(2)(there),
         lambda: torch.ops.bitsandbytes.dequantize_4bit(codes, torch.ones(1), 64, "nf4", [8, 8], torch.float32),
     ]
-    for number, mixture in enumerate(mixtures):
+    for mixture in mixtures:
         with pytest.raises(MixedDevicesError, match=rf"^{HERE}:{mixture.__code__.co_firstlineno}: "):
             mixture()
-            pytest.fail(f"mixture {number} was allowed")
 
 
 def test_what_cuda_allows_is_no_mixing(card):
