@@ -1,5 +1,6 @@
 """What a program asks of a card: launches, waits and transfers, with the lines that asked."""
 
+import copy
 import sys
 from collections import Counter
 from pathlib import Path
@@ -53,6 +54,12 @@ class Counts:
     def clear(self) -> None:
         """Begins at zero."""
         self.__init__()  # type: ignore[misc]
+
+    def taken(self) -> "Counts":
+        """These, and begins at zero."""
+        taken = copy.copy(self)
+        self.clear()
+        return taken
 
     def operation(self, op: OpOverload, args: tuple[object, ...]) -> None:
         """An operation on tensors of the card."""

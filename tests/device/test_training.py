@@ -9,6 +9,8 @@ from tests.device.learning import BOTTLENECK, INT8, LORA, NF4, PLAIN, Way
 
 FAMILIES = ("classification", "multiple_choice", "tagging", "qa", "mlm")
 EIGHT_BIT = {"eight_bit": True}
+IN_PAGES = {**LORA, "rank": 1600, "alpha": 1600, "targets": ["query"], "layers": "1"}
+"""Weights of more than 100,000 values, whose moments bitsandbytes may move to the CPU's memory."""
 WAYS = {
     **{f"{family}, LoRA on NF4": Way(family) for family in FAMILIES},
     **{f"{family}, bottleneck on NF4": Way(family, NF4, BOTTLENECK) for family in FAMILIES},
@@ -24,7 +26,8 @@ WAYS = {
     "one layer computed twice, with dropout": Way(
         "classification", NF4, {**LORA, "dropout": 0.2}, {"gradient_checkpointing": 1}
     ),
-    "optimizer in 8 bits": Way("classification", NF4, LORA, EIGHT_BIT),
+    "optimizer in 8 bits": Way("classification", NF4, {**LORA, "rank": 64}, EIGHT_BIT),  # smaller ones have 32
+    "optimizer in pages": Way("classification", NF4, IN_PAGES, EIGHT_BIT),
     "batches in parts": Way("qa", NF4, LORA, {"accumulate": 2, "tokens_at_once": 60}),
     "lower layers computed once": Way(
         "classification", NF4, {**LORA, "layers": "1"}, {"reuse_lower_layers": True}
