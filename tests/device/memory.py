@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.device.counts import line
+
 
 class Storages:
     """A set of storages that forgets those that are freed."""
@@ -39,6 +41,8 @@ class Memory(Storages):
         super().__init__()
         self.size = size
         self.alive = self.peak = 0
+        self.refused: list[str] = []
+        """Lines that asked for more than there was."""
 
     def take(self, tensor: Tensor) -> None:
         """Puts a new tensor's storage on the card.
@@ -50,6 +54,7 @@ class Memory(Storages):
             return
         wanted = tensor.untyped_storage().nbytes()
         if self.alive + wanted > self.size:
+            self.refused.append(line())
             raise torch.OutOfMemoryError(
                 f"CUDA out of memory. Tried to allocate {wanted} bytes; {self.alive} of {self.size} are in use."
             )
