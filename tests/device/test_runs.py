@@ -1,9 +1,8 @@
 """Whole runs on the card: phases, transfer modes, evaluation and packages are those of the CPU."""
 
-import json
 
 import pytest
-import yaml
+import torch
 from safetensors.torch import load_file
 
 from lowres_stilts.pipeline import run
@@ -19,7 +18,7 @@ SMALL = {
     "model__compute": "float32",
     "intermediate__train": QUICK,
     "target__train": QUICK,
-    "evaluate": {"bootstrap": 10, "languages": ["sw"]},
+    "evaluate": {"bootstrap": 100, "languages": ["sw"]},
 }
 PLANS = {
     "stack": {},
@@ -41,3 +40,30 @@ def _run(folder, recipe, device):
 
 def _scores(results):
     return {key: results[key] for key in ("scores", "baseline", "gain") if key in results}
+
+
+def _weights(folder):
+    """Of all modules and heads, by file and name."""
+    return {
+        (str(path.relative_to(folder)), name): weight
+        for path in sorted(folder.rglob("*.safetensors"))
+        for name, weight in load_file(path).items()
+    }
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_run_ends_with_the_scores_and_weights_of_the_cpu(plan, tiny_model, tmp_path, private_cache):
+    recipe = write_project(tmp_path, tiny_model, **SMALL | PLANS[plan])
+    here = _run(tmp_path, recipe, "cpu")
+    with Card(RTX_3060) as card:
+        there = _run(tmp_path, recipe, "cuda")
+    assert card.counts.launched["native_layer_norm"]
+    assert there["cost"]["peak_memory_bytes"] == card.memory.peak
+    assert there["phases"][0]["updates"] == here["phases"][0]["updates"]
+    expected, found = _weights(tmp_path / "cpu"), _weights(tmp_path / "cuda")
+    assert expected
+    assert expected.keys() == found.keys()
+    for name, weight in expected.items():
+        if name[1] not in {"choice.projection.bias"}:
+            torch.testing.assert_close(found[name], weight, atol=1e-3, rtol=1e-2, msg=str(name))
+    assert _scores(there) == _scores(here)
