@@ -10,10 +10,12 @@ from torch._ops import OpOverload
 
 import lowres_stilts
 
-SOURCE = str(Path(lowres_stilts.__file__).parent)
+SOURCE = f"{Path(lowres_stilts.__file__).parent}/"
 TESTS = str(Path(__file__).parent.parent)
 HERE = str(Path(__file__).parent)
-DEVICE_ITSELF = tuple(f"{HERE}/{name}.py" for name in ("counts", "disguise", "memory", "movers", "stand_ins"))
+DEVICE_ITSELF = tuple(
+    f"{HERE}/{name}.py" for name in ("call", "counts", "disguise", "memory", "movers", "stand_ins")
+)
 
 FREE = {
     "_unsafe_view", "alias", "detach", "empty", "empty_like", "empty_strided", "is_same_size", "lift_fresh",
@@ -99,9 +101,9 @@ def line() -> str:
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(SOURCE):
-            return f"{Path(file).relative_to(SOURCE)}:{frame.f_lineno}"
-        if file not in DEVICE_ITSELF and f"{Path('/')}torch/" not in file:
+            return f"{file.removeprefix(SOURCE)}:{frame.f_lineno}"
+        if file not in DEVICE_ITSELF and "/torch/" not in file:
             kind = "tests" if file.startswith(TESTS) else "library"
-            found.setdefault(kind, f"{Path(file).name}:{frame.f_lineno}")
+            found.setdefault(kind, f"{file.rpartition('/')[2]}:{frame.f_lineno}")
         frame = frame.f_back  # type: ignore[assignment]
     return found.get("tests") or found.get("library", "?")

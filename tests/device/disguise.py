@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.device.call import NO_CALL, Call, tensors_in
 from tests.device.card import RTX_4090, Model
 from tests.device.counts import Counts, line
 from tests.device.memory import Memory, Storages
@@ -42,7 +43,7 @@ class Card:
         self.counts = Counts()
         self.calls = _Calls(self)
         self._operations = _Operations(self)
-        self._wanted: list[tuple[bool, bool]] = []
+        self._made_in: list[Call] = []
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -68,13 +69,13 @@ class Card:
             return value.layout == torch.strided and value in self.memory
 
     @contextlib.contextmanager
-    def making(self, *, on_card: bool, whatever: bool) -> Iterator[None]:
-        """Says where new tensors go: all of them (`whatever`), or those that are made from no others."""
-        self._wanted.append((on_card, whatever))
+    def making(self, call: "Call") -> Iterator[None]:
+        """Says which call new tensors are made in."""
+        self._made_in.append(call)
         try:
             yield
         finally:
-            self._wanted.pop()
+            self._made_in.pop()
 
     def moved(self, tensor: Tensor, *, to_card: bool, non_blocking: bool = False) -> Tensor:
         """A copy on the other side, counted as a transfer."""
@@ -96,16 +97,18 @@ class Card:
             MixedDevicesError: its tensors are not all in one place.
             torch.OutOfMemoryError: what it makes does not fit.
         """
-        tensors = [value for value in leaves((args, kwargs)) if isinstance(value, Tensor) and _is_real(value)]
+        tensors = [tensor for tensor in tensors_in((args, kwargs.values())) if _is_real(tensor)]
         on_card = [tensor in self.memory for tensor in tensors]
-        if any(on_card):
+        any_there = True in on_card
+        if any_there:
             self._check(op, args, tensors, on_card)
-        found = STAND_INS.get(op, op)(*args, **kwargs) if any(on_card) else op(*args, **kwargs)
-        there, whatever = self._wanted[-1] if self._wanted else (False, False)
-        if there if whatever or not tensors else any(on_card):
+        found = (STAND_INS.get(op, op) if any_there else op)(*args, **kwargs)
+        call = self._made_in[-1] if self._made_in else NO_CALL
+        there = call.device == "cuda" if call.device is not None else any_there
+        if there or (not tensors and call.device is None and any(map(self.holds, tensors_in(call.args)))):
             known = {id(tensor.untyped_storage()) for tensor in tensors}
-            for made in leaves(found):
-                if isinstance(made, Tensor) and _is_real(made) and id(made.untyped_storage()) not in known:
+            for made in tensors_in(found):
+                if _is_real(made) and id(made.untyped_storage()) not in known:
                     self.memory.take(made)
         return found
 
@@ -131,20 +134,11 @@ class Card:
 
     def _count_copies(self, args: tuple[Any, ...]) -> None:
         non_blocking = len(args) > 2 and bool(args[2])
-        for target, source in zip(leaves(args[0]), leaves(args[1]), strict=True):
+        for target, source in zip(tensors_in(args[0]), tensors_in(args[1]), strict=True):
             if target in self.memory and source not in self.memory:
                 self.counts.sending(waits=not (non_blocking and source in self.pinned))
             elif source in self.memory and target not in self.memory:
                 self.counts.fetching(waits=not (non_blocking and target in self.pinned))
-
-
-def leaves(value: Any) -> list[Any]:
-    """What is in nested lists, tuples and dictionaries."""
-    if isinstance(value, list | tuple):
-        return [leaf for part in value for leaf in leaves(part)]
-    if isinstance(value, dict):
-        return [leaf for part in value.values() for leaf in leaves(part)]
-    return [value]
 
 
 def _is_real(tensor: Tensor) -> bool:
@@ -172,16 +166,14 @@ class _Calls(TorchFunctionMode):
             return mover(self._card, func, *args, **kwargs)
         if getattr(func, "__name__", None) == "__get__":
             return func(*args, **kwargs)
-        device = kwargs.get("device")
-        if device is None:
-            there = any(self._card.holds(value) for value in leaves((args, kwargs)))
-        else:
-            there = torch.device(as_device(device)).type == "cuda"
-            kwargs = kwargs | ({"device": "cpu"} if there else {})
-        pinned = kwargs.get("pin_memory")
+        device, pinned = kwargs.get("device"), kwargs.get("pin_memory")
+        kind = None
+        if device is not None:
+            kind = torch.device(as_device(device)).type
+            kwargs = kwargs | ({"device": "cpu"} if kind == "cuda" else {})
         if pinned:
             kwargs = kwargs | {"pin_memory": False}
-        with self._card.making(on_card=there, whatever=device is not None):
+        with self._card.making(Call(kind, (args, kwargs))):
             found = func(*args, **kwargs)
         if pinned:
             self._card.pinned.add(found)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from tests.device.call import Call
+
 if TYPE_CHECKING:
     from tests.device.disguise import Card
 
-Call = Callable[..., Any]
+Function = Callable[..., Any]
 
 
 def as_device(value: Any) -> Any:
@@ -40,31 +42,31 @@ def _move(card: "Card", tensor: Tensor, device: torch.device, *, non_blocking: b
     return _Moved.apply(tensor, card, to_card, non_blocking)
 
 
-def _device(card: "Card", func: Call, tensor: Tensor, *_: Any) -> torch.device:
+def _device(card: "Card", func: Function, tensor: Tensor, *_: Any) -> torch.device:
     return torch.device("cuda", 0) if card.holds(tensor) else func(tensor)
 
 
-def _is_cuda(card: "Card", func: Call, tensor: Tensor, *_: Any) -> bool:
+def _is_cuda(card: "Card", func: Function, tensor: Tensor, *_: Any) -> bool:
     return card.holds(tensor)
 
 
-def _is_cpu(card: "Card", func: Call, tensor: Tensor, *_: Any) -> bool:
+def _is_cpu(card: "Card", func: Function, tensor: Tensor, *_: Any) -> bool:
     return func(tensor) and not card.holds(tensor)
 
 
-def _get_device(card: "Card", func: Call, tensor: Tensor) -> int:
+def _get_device(card: "Card", func: Function, tensor: Tensor) -> int:
     return 0 if card.holds(tensor) else func(tensor)
 
 
-def _cpu(card: "Card", func: Call, tensor: Tensor, **_: Any) -> Tensor:
+def _cpu(card: "Card", func: Function, tensor: Tensor, **_: Any) -> Tensor:
     return _move(card, tensor, torch.device("cpu"))
 
 
-def _cuda(card: "Card", func: Call, tensor: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+def _cuda(card: "Card", func: Function, tensor: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
     return _move(card, tensor, torch.device("cuda", 0), non_blocking=non_blocking)
 
 
-def _to(card: "Card", func: Call, tensor: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
+def _to(card: "Card", func: Function, tensor: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     if args and isinstance(args[0], Tensor):
         place = torch.device("cuda", 0) if card.holds(args[0]) else args[0].device
         device, dtype, non_blocking = place, args[0].dtype, False
@@ -77,7 +79,7 @@ def _to(card: "Card", func: Call, tensor: Tensor, *args: Any, copy: bool = False
     return found.clone() if copy and found is tensor else found
 
 
-def _numpy(card: "Card", func: Call, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+def _numpy(card: "Card", func: Function, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
     if card.holds(tensor):
         raise TypeError(
             "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it to the host"
@@ -85,13 +87,13 @@ def _numpy(card: "Card", func: Call, tensor: Tensor, *args: Any, **kwargs: Any) 
     return func(tensor, *args, **kwargs)
 
 
-def _tolist(card: "Card", func: Call, tensor: Tensor) -> Any:
+def _tolist(card: "Card", func: Function, tensor: Tensor) -> Any:
     if card.holds(tensor):
         card.counts.fetching()
     return func(tensor)
 
 
-def _made_of_numbers(card: "Card", func: Call, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+def _made_of_numbers(card: "Card", func: Function, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
     """Numbers become a tensor on the CPU, which is copied; `new_tensor` has its tensor's device."""
     here = device is None and func is Tensor.new_tensor and card.holds(args[0])
     made = func(*args, **kwargs)
@@ -100,7 +102,7 @@ def _made_of_numbers(card: "Card", func: Call, *args: Any, device: Any = None, *
     return made if device is None else _move(card, made, torch.device(as_device(device)))
 
 
-def _pin(card: "Card", func: Call, tensor: Tensor, *_: Any) -> Tensor:
+def _pin(card: "Card", func: Function, tensor: Tensor, *_: Any) -> Tensor:
     if card.holds(tensor):
         raise RuntimeError("cannot pin a tensor of the card: only dense CPU tensors can be pinned")
     found = tensor.clone()
@@ -108,18 +110,18 @@ def _pin(card: "Card", func: Call, tensor: Tensor, *_: Any) -> Tensor:
     return found
 
 
-def _is_pinned(card: "Card", func: Call, tensor: Tensor, *_: Any) -> bool:
+def _is_pinned(card: "Card", func: Function, tensor: Tensor, *_: Any) -> bool:
     return tensor in card.pinned
 
 
-def _deep_copied(card: "Card", func: Call, tensor: Tensor, memo: Any) -> Tensor:
+def _deep_copied(card: "Card", func: Function, tensor: Tensor, memo: Any) -> Tensor:
     found = func(tensor, memo)
     if card.holds(tensor):
         card.memory.take(found)
     return found
 
 
-def _set_gradient(card: "Card", func: Call, tensor: Tensor, gradient: Tensor | None) -> None:
+def _set_gradient(card: "Card", func: Function, tensor: Tensor, gradient: Tensor | None) -> None:
     if gradient is not None and card.holds(tensor) != card.holds(gradient):
         raise RuntimeError("assigned grad has data located on a different device")
     func(tensor, gradient)
@@ -127,7 +129,7 @@ def _set_gradient(card: "Card", func: Call, tensor: Tensor, gradient: Tensor | N
 
 def _backward(
     card: "Card",
-    func: Call,
+    func: Function,
     tensor: Tensor,
     gradient: Tensor | None = None,
     retain_graph: bool | None = None,
@@ -136,7 +138,7 @@ def _backward(
 ) -> None:
     first = torch.ones_like(tensor) if gradient is None else gradient
     # The mode is off within a call, but what learns in Python, such as a checkpointed layer, has calls of its own.
-    with card.making(on_card=card.holds(tensor), whatever=False), card.calls:
+    with card.making(Call(None, (tensor,))), card.calls:
         torch.autograd.graph._engine_run_backward(
             (tensor,),
             (first,),
@@ -148,11 +150,11 @@ def _backward(
         )
 
 
-def _nothing(card: "Card", func: Call, tensor: Tensor, *_: Any) -> None:
+def _nothing(card: "Card", func: Function, tensor: Tensor, *_: Any) -> None:
     """Streams: there is one."""
 
 
-MOVERS: dict[Call, Call] = {
+MOVERS: dict[Function, Function] = {
     Tensor.device.__get__: _device,
     Tensor.is_cuda.__get__: _is_cuda,
     Tensor.is_cpu.__get__: _is_cpu,

@@ -20,9 +20,14 @@ LIMITS = {
     "int8": (Way("classification", INT8, ALL_LINEAR), 1790, 8, 3),
     "bfloat16": (Way("classification", NF4 | {"compute": "bf16"}, ALL_LINEAR), 1760, 8, 3),
     "bottleneck": (Way("classification", NF4, BOTTLENECK), 1030, 8, 3),
-    "layers computed twice": (Way("classification", NF4, ALL_LINEAR, {"gradient_checkpointing": True}), 2320, 8, 3),
+    "layers computed twice": (
+        Way("classification", NF4, ALL_LINEAR, {"gradient_checkpointing": True}),
+        2320,
+        8,
+        3,
+    ),
 }
-"""Today's numbers. They may be set lower when there is less to ask, and never higher without a reason said here."""
+"""Today's numbers. They are set lower when there is less to ask, and never higher without a reason said here."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def twelve_layers(tmp_path_factory):
     return write_tiny_model(tmp_path_factory.mktemp("models") / "twelve", layers=12)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """Ends the training."""
 
 
@@ -41,9 +46,9 @@ def counts_of_update(model, way, checkpoint):
     def after(now):
         seen.append(card.counts.taken())
         if len(seen) > TYPICAL:
-            raise Enough
+            raise EnoughError
 
-    with Card() as card, pytest.raises(Enough):
+    with Card() as card, pytest.raises(EnoughError):
         Learner(model, way).learn(checkpoint, after=after, evaluate_every=99, checkpoint_every=99)
     return seen[TYPICAL]
 

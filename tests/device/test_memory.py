@@ -11,7 +11,11 @@ from tests.device.learning import INT8, NF4, Learner, Way
 from tests.device.test_training import check_same
 
 BATCH = {"tokens_per_batch": 400, "epochs": 3}
-LINES = {"forward": r"(encoder|modules)/", "backward": r"training/update\.py", "optimizer": r"training/optimizer\.py"}
+LINES = {
+    "forward": r"(encoder|modules)/",
+    "backward": r"training/update\.py",
+    "optimizer": r"training/optimizer\.py",
+}
 """Where the line lies that asks for too much, by the moment when memory is full."""
 
 
