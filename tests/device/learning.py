@@ -49,7 +49,7 @@ class Learned:
     """Tokens at once, after each update."""
 
 
-def examples_of(family: str, count: int = 24) -> list[Any]:
+def examples_of(family: str, count: int = 18) -> list[Any]:
     """Examples of all lengths, whose words tell the labels."""
     rng, words = random.Random(0), WORDS.split()
     made: list[Any] = []
@@ -114,7 +114,7 @@ class Learner:
 
         torch.manual_seed(2)
         windows = self.features if self.way.family != "qa" else self.features.by_sequence()
-        schedule = SCHEDULE | {"epochs": 2, "tokens_per_batch": 100} | dict(self.way.schedule) | changes
+        schedule = SCHEDULE | {"epochs": 2, "tokens_per_batch": 120} | dict(self.way.schedule) | changes
         train(
             self.network,
             self.encoder,

@@ -9,23 +9,22 @@ from tests.models import write_tiny_model
 ALL_LINEAR = {**LORA, "targets": "all-linear"}
 TYPICAL = 2
 """Number of an update whose batch has padding, after the optimizer has made its state."""
-LIMITS = {
-    # way of training: (launches, waits, transfers to the card)
-    "classification": (Way("classification", NF4, ALL_LINEAR), 1720, 8, 3),
-    "multiple choice, no padding": (Way("multiple_choice", NF4, ALL_LINEAR), 1520, 6, 3),
-    "tagging": (Way("tagging", NF4, ALL_LINEAR), 1710, 8, 3),
-    "questions, no padding": (Way("qa", NF4, ALL_LINEAR), 1510, 6, 3),
-    "hidden tokens": (Way("mlm", NF4, ALL_LINEAR), 1750, 10, 5),
-    "not quantized": (Way("classification", PLAIN, ALL_LINEAR), 1440, 8, 3),
-    "int8": (Way("classification", INT8, ALL_LINEAR), 1790, 8, 3),
-    "bfloat16": (Way("classification", NF4 | {"compute": "bf16"}, ALL_LINEAR), 1760, 8, 3),
-    "bottleneck": (Way("classification", NF4, BOTTLENECK), 1030, 8, 3),
-    "layers computed twice": (
-        Way("classification", NF4, ALL_LINEAR, {"gradient_checkpointing": True}),
-        2320,
-        8,
-        3,
-    ),
+EIGHT_BIT = {"eight_bit": True}
+TWICE = {"gradient_checkpointing": True}
+LIMITS: dict[str, tuple[Way, int, int]] = {
+    # way of training: (launches, waits)
+    "classification": (Way("classification", NF4, ALL_LINEAR), 1420, 1),
+    "multiple choice": (Way("multiple_choice", NF4, ALL_LINEAR), 1440, 1),
+    "tagging": (Way("tagging", NF4, ALL_LINEAR), 1410, 1),
+    "questions": (Way("qa", NF4, ALL_LINEAR), 1410, 1),
+    "hidden tokens": (Way("mlm", NF4, ALL_LINEAR), 1450, 1),
+    "not quantized": (Way("classification", PLAIN, ALL_LINEAR), 1280, 1),
+    "int8": (Way("classification", INT8, ALL_LINEAR), 1630, 1),
+    "bfloat16": (Way("classification", NF4 | {"compute": "bf16"}, ALL_LINEAR), 1310, 1),
+    "bottleneck": (Way("classification", NF4, BOTTLENECK), 960, 1),
+    "layers computed twice": (Way("classification", NF4, ALL_LINEAR, TWICE), 2020, 1),
+    # bitsandbytes has the CPU wait for each of 146 weights, and once more.
+    "optimizer in 8 bits": (Way("classification", NF4, ALL_LINEAR, EIGHT_BIT), 1560, 148),
 }
 """Today's numbers. They are set lower when there is less to ask, and never higher without a reason said here."""
 
@@ -55,15 +54,14 @@ def counts_of_update(model, way, checkpoint):
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_an_update_asks_no_more_than_it_must(name, twelve_layers, tmp_path):
-    way, launches, waits, sent = LIMITS[name]
+    way, launches, waits = LIMITS[name]
     counts = counts_of_update(twelve_layers, way, tmp_path / "c")
     assert counts.waits <= waits, counts.waited
-    assert counts.launches <= launches, counts.launched
-    assert counts.sent.total() <= sent, counts.sent
+    assert counts.sent.total() == 1, counts.sent
     assert counts.fetched.total() == 0, counts.fetched
+    assert counts.launches <= launches, counts.launched
     # The limits are those of today: where there is less to ask, they have to be lowered.
-    assert (waits, sent) == (counts.waits, counts.sent.total())
-    assert launches <= counts.launches + 20
+    assert (counts.waits, counts.launches) >= (waits, launches - 10)
 
 
 def test_half_of_the_work_is_where_the_module_is(twelve_layers, tmp_path):
