@@ -66,14 +66,13 @@ class Card:
         if not isinstance(value, Tensor):
             return False
         with torch._C.DisableTorchFunction():
-            return value.layout == torch.strided and value in self.memory
+            return value.layout is torch.strided and value in self.memory
 
-    @contextlib.contextmanager
-    def making(self, call: "Call") -> Iterator[None]:
-        """Says which call new tensors are made in."""
+    def call(self, call: Call, work: Callable[[], Any]) -> Any:
+        """Does the work of a call, in which new tensors are made."""
         self._made_in.append(call)
         try:
-            yield
+            return work()
         finally:
             self._made_in.pop()
 
@@ -98,7 +97,8 @@ class Card:
             torch.OutOfMemoryError: what it makes does not fit.
         """
         tensors = [tensor for tensor in tensors_in((args, kwargs.values())) if _is_real(tensor)]
-        on_card = [tensor in self.memory for tensor in tensors]
+        keys = [id(tensor.untyped_storage()) for tensor in tensors]
+        on_card = [key in self.memory.known for key in keys]
         any_there = True in on_card
         if any_there:
             self._check(op, args, tensors, on_card)
@@ -106,9 +106,8 @@ class Card:
         call = self._made_in[-1] if self._made_in else NO_CALL
         there = call.device == "cuda" if call.device is not None else any_there
         if there or (not tensors and call.device is None and any(map(self.holds, tensors_in(call.args)))):
-            known = {id(tensor.untyped_storage()) for tensor in tensors}
             for made in tensors_in(found):
-                if _is_real(made) and id(made.untyped_storage()) not in known:
+                if _is_real(made) and id(made.untyped_storage()) not in keys:
                     self.memory.take(made)
         return found
 
@@ -142,7 +141,7 @@ class Card:
 
 
 def _is_real(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.layout == torch.strided
+    return tensor.is_cpu and tensor.layout is torch.strided
 
 
 class _Operations(TorchDispatchMode):
@@ -173,8 +172,7 @@ class _Calls(TorchFunctionMode):
             kwargs = kwargs | ({"device": "cpu"} if kind == "cuda" else {})
         if pinned:
             kwargs = kwargs | {"pin_memory": False}
-        with self._card.making(Call(kind, (args, kwargs))):
-            found = func(*args, **kwargs)
+        found = self._card.call(Call(kind, (args, kwargs)), lambda: func(*args, **kwargs))
         if pinned:
             self._card.pinned.add(found)
         return found

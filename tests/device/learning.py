@@ -49,7 +49,7 @@ class Learned:
     """Tokens at once, after each update."""
 
 
-def examples_of(family: str, count: int = 18) -> list[Any]:
+def examples_of(family: str, count: int = 14) -> list[Any]:
     """Examples of all lengths, whose words tell the labels."""
     rng, words = random.Random(0), WORDS.split()
     made: list[Any] = []

@@ -13,10 +13,11 @@ class Storages:
     """A set of storages that forgets those that are freed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Any] = {}
+        self.known: dict[int, Any] = {}
+        """References by the number of Python's object for a storage."""
 
     def __contains__(self, tensor: Tensor) -> bool:
-        return id(tensor.untyped_storage()) in self._known
+        return id(tensor.untyped_storage()) in self.known
 
     def add(self, tensor: Tensor) -> None:
         """Takes the storage of a tensor in."""
@@ -24,10 +25,10 @@ class Storages:
         key, size = id(storage), storage.nbytes()
 
         def freed(_: object) -> None:
-            del self._known[key]
+            del self.known[key]
             self.gone(size)
 
-        self._known[key] = weakref.ref(storage, freed)
+        self.known[key] = weakref.ref(storage, freed)
 
     def gone(self, size: int) -> None:
         """Called with the bytes of a storage that is freed."""

@@ -138,16 +138,21 @@ def _backward(
 ) -> None:
     first = torch.ones_like(tensor) if gradient is None else gradient
     # The mode is off within a call, but what learns in Python, such as a checkpointed layer, has calls of its own.
-    with card.making(Call(None, (tensor,))), card.calls:
-        torch.autograd.graph._engine_run_backward(
-            (tensor,),
-            (first,),
-            create_graph if retain_graph is None else retain_graph,
-            create_graph,
-            tuple(inputs or ()),
-            allow_unreachable=True,
-            accumulate_grad=True,
-        )
+    keep = create_graph if retain_graph is None else retain_graph
+
+    def work() -> None:
+        with card.calls:
+            torch.autograd.graph._engine_run_backward(
+                (tensor,),
+                (first,),
+                keep,
+                create_graph,
+                tuple(inputs or ()),
+                allow_unreachable=True,
+                accumulate_grad=True,
+            )
+
+    card.call(Call(None, (tensor,)), work)
 
 
 def _nothing(card: "Card", func: Function, tensor: Tensor, *_: Any) -> None:

@@ -7,14 +7,14 @@ from tests.device.learning import BOTTLENECK, INT8, LORA, NF4, PLAIN, Learner, W
 from tests.models import write_tiny_model
 
 ALL_LINEAR = {**LORA, "targets": "all-linear"}
-TYPICAL = 2
+TYPICAL = 1
 """Number of an update whose batch has padding, after the optimizer has made its state."""
 EIGHT_BIT = {"eight_bit": True}
 TWICE = {"gradient_checkpointing": True}
 LIMITS: dict[str, tuple[Way, int, int]] = {
     # way of training: (launches, waits)
     "classification": (Way("classification", NF4, ALL_LINEAR), 1420, 1),
-    "multiple choice": (Way("multiple_choice", NF4, ALL_LINEAR), 1440, 1),
+    "multiple choice": (Way("multiple_choice", NF4, ALL_LINEAR), 1430, 1),
     "tagging": (Way("tagging", NF4, ALL_LINEAR), 1410, 1),
     "questions": (Way("qa", NF4, ALL_LINEAR), 1410, 1),
     "hidden tokens": (Way("mlm", NF4, ALL_LINEAR), 1450, 1),
@@ -61,14 +61,5 @@ def test_an_update_asks_no_more_than_it_must(name, twelve_layers, tmp_path):
     assert counts.fetched.total() == 0, counts.fetched
     assert counts.launches <= launches, counts.launched
     # The limits are those of today: where there is less to ask, they have to be lowered.
-    assert (counts.waits, counts.launches) >= (waits, launches - 10)
-
-
-def test_half_of_the_work_is_where_the_module_is(twelve_layers, tmp_path):
-    """Each layer that learns launches its share; those below are neither dequantized nor multiplied again."""
-    every = counts_of_update(twelve_layers, Way("classification", NF4, ALL_LINEAR), tmp_path / "a")
-    upper = counts_of_update(
-        twelve_layers, Way("classification", NF4, {**ALL_LINEAR, "layers": "6-11"}), tmp_path / "b"
-    )
-    assert upper.launched["dequantize_4bit"] <= every.launched["dequantize_4bit"] / 2
-    assert upper.launched["mm"] < 0.6 * every.launched["mm"]
+    assert counts.waits == waits
+    assert counts.launches >= launches - 10

@@ -17,12 +17,12 @@ SMALL = {
     "model__compute": "float32",
     "intermediate__train": QUICK,
     "target__train": QUICK,
-    "evaluate": {"bootstrap": 100, "languages": ["sw"]},
+    "evaluate": {"bootstrap": 100, "languages": ["sw"], "baseline": False},
 }
 PLANS = {
-    "stack": {},
+    "stack": {"evaluate": {"bootstrap": 100}},
     "continue": {"target__transfer": "continue", "target__module": None},
-    "fuse": {"target__transfer": "fuse"},
+    "fuse": {"target__transfer": "fuse", "intermediate__tasks": ["choice", "tags"]},
     "merge": {"target__transfer": "merge"},
     "retrieval": {"target": {"task": "pairs", "transfer": "stack"}},
     "bottleneck": {
