@@ -18,11 +18,6 @@ class Model:
         """Its products compute in bfloat16."""
         return self.capability >= (8, 0)
 
-    @property
-    def has_varlen_kernel(self) -> bool:
-        """Flash attention runs on it."""
-        return self.capability >= (8, 0)
-
 
 T4 = Model("Tesla T4", (7, 5), 16 * GB)
 RTX_3060 = Model("NVIDIA GeForce RTX 3060", (8, 6), 12 * GB)

@@ -77,49 +77,7 @@ class _Stream:
 
 def stand_in_for_cuda(card: "Card", patch: pytest.MonkeyPatch) -> None:
     """Has `torch.cuda` speak of the card, and bitsandbytes' pages be ordinary memory."""
-    memory, model = card.memory, card.model
-
-    def emptied() -> None:
-        card.counts.caches_emptied += 1
-
-    def synchronized(*_: Any) -> None:
-        card.counts.waiting("synchronize")
-
-    def reset() -> None:
-        memory.peak = memory.alive
-
-    major, minor = model.capability
-    properties = SimpleNamespace(name=model.name, total_memory=memory.size, major=major, minor=minor)
-    answers = {
-        "is_available": lambda: True,
-        "is_initialized": lambda: True,
-        "_lazy_init": lambda: None,
-        "device_count": lambda: 1,
-        "current_device": lambda: 0,
-        "set_device": lambda *_: None,
-        "device": lambda *_: contextlib.nullcontext(),
-        "stream": lambda *_: contextlib.nullcontext(),
-        "Stream": _Stream,
-        "Event": _Stream,
-        "current_stream": _Stream,
-        "default_stream": _Stream,
-        "get_device_name": lambda *_: model.name,
-        "get_device_capability": lambda *_: model.capability,
-        "get_device_properties": lambda *_: properties,
-        "is_bf16_supported": lambda including_emulation=True: model.has_bf16 or including_emulation,
-        "mem_get_info": lambda *_: (memory.size - memory.alive, memory.size),
-        "memory_allocated": lambda *_: memory.alive,
-        "max_memory_allocated": lambda *_: memory.peak,
-        "reset_peak_memory_stats": lambda *_: reset(),
-        "empty_cache": emptied,
-        "synchronize": synchronized,
-        # Random numbers are the CPU's.
-        "get_rng_state": lambda *_: torch.get_rng_state(),
-        "set_rng_state": lambda state, *_: torch.set_rng_state(state),
-        "manual_seed": lambda *_: None,
-        "manual_seed_all": lambda *_: None,
-    }
-    for name, answer in answers.items():
+    for name, answer in {**_about_model(card), **_about_memory(card), **ONE_DEVICE, **ITS_RANDOM_NUMBERS}.items():
         patch.setattr(torch.cuda, name, answer)
     # Tensors are looked at within calls of torch, where modes are off.
     patch.setitem(checkpoint._allowed_determinism_checks_to_fns, "default", lambda t: (t.shape, t.dtype))
@@ -127,6 +85,60 @@ def stand_in_for_cuda(card: "Card", patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bnb.functional, "get_paged", _paged)
     patch.setattr(bnb.functional, "prefetch_tensor", lambda *_, **__: None)
     patch.setattr(bnb.functional, "fill", lambda tensor, value, *_, **__: tensor.fill_(value))
+
+
+ONE_DEVICE: dict[str, Any] = {
+    "is_available": lambda: True,
+    "is_initialized": lambda: True,
+    "_lazy_init": lambda: None,
+    "device_count": lambda: 1,
+    "current_device": lambda: 0,
+    "set_device": lambda *_: None,
+    "device": lambda *_: contextlib.nullcontext(),
+    "stream": lambda *_: contextlib.nullcontext(),
+    "Stream": _Stream,
+    "Event": _Stream,
+    "current_stream": _Stream,
+    "default_stream": _Stream,
+}
+ITS_RANDOM_NUMBERS: dict[str, Any] = {
+    "get_rng_state": lambda *_: torch.get_rng_state(),
+    "set_rng_state": lambda state, *_: torch.set_rng_state(state),
+    "manual_seed": lambda *_: None,
+    "manual_seed_all": lambda *_: None,
+}
+"""They are the CPU's."""
+
+
+def _about_model(card: "Card") -> dict[str, Any]:
+    model = card.model
+    major, minor = model.capability
+    properties = SimpleNamespace(name=model.name, total_memory=card.memory.size, major=major, minor=minor)
+    return {
+        "get_device_name": lambda *_: model.name,
+        "get_device_capability": lambda *_: model.capability,
+        "get_device_properties": lambda *_: properties,
+        "is_bf16_supported": lambda including_emulation=True: model.has_bf16 or including_emulation,
+    }
+
+
+def _about_memory(card: "Card") -> dict[str, Any]:
+    memory = card.memory
+
+    def emptied() -> None:
+        card.counts.caches_emptied += 1
+
+    def reset(*_: Any) -> None:
+        memory.peak = memory.alive
+
+    return {
+        "mem_get_info": lambda *_: (memory.size - memory.alive, memory.size),
+        "memory_allocated": lambda *_: memory.alive,
+        "max_memory_allocated": lambda *_: memory.peak,
+        "reset_peak_memory_stats": reset,
+        "empty_cache": emptied,
+        "synchronize": lambda *_: card.counts.waiting("synchronize"),
+    }
 
 
 def _groups(card: "Card") -> Callable[..., Any]:
