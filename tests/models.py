@@ -27,8 +27,8 @@ SIZES = {
 }
 
 
-def _model(family: str, vocabulary: int) -> PreTrainedModel:
-    sizes = SIZES | {"vocab_size": vocabulary}
+def _model(family: str, vocabulary: int, layers: int) -> PreTrainedModel:
+    sizes = SIZES | {"vocab_size": vocabulary, "num_hidden_layers": layers}
     if family == "bert":
         return BertModel(BertConfig(**sizes), add_pooling_layer=False)
     if family == "xlm-roberta-xl":
@@ -36,11 +36,11 @@ def _model(family: str, vocabulary: int) -> PreTrainedModel:
     return XLMRobertaModel(XLMRobertaConfig(**sizes), add_pooling_layer=False)
 
 
-def write_tiny_model(folder: Path, family: str = "xlm-roberta") -> Path:
+def write_tiny_model(folder: Path, family: str = "xlm-roberta", *, layers: int = 2) -> Path:
     """Writes a tiny encoder with seeded random weights and its tokenizer."""
     torch.manual_seed(0)
     tokenizer = tiny_tokenizer()
-    _model(family, tokenizer.get_vocab_size()).save_pretrained(folder)
+    _model(family, tokenizer.get_vocab_size(), layers).save_pretrained(folder)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
