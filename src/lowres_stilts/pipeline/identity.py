@@ -28,7 +28,7 @@ from lowres_stilts.tasks.load import find_task
 from lowres_stilts.tasks.source import FolderSource, HubSource, Source
 from lowres_stilts.tasks.task import Split, Task
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: a change of how phases are trained makes new ones."""
 MISSING = "missing"
 MODEL_FILES = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
