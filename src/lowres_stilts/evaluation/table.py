@@ -19,7 +19,7 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
     evaluation = results.get("evaluation", {})
     without = evaluation.get("without_answers", [])
     notes = [Text(answers_unknown(task, without, evaluation.get("answers_at", "")))] if without else []
-    notes += [Text(f"warning: {line}") for line in worries(results)]
+    notes += [Text(f"warning: {line}") for line in _none_right(results)]
     if not results["scores"][task]:
         return Group(Text(f"{task}: predictions written, answers not known", style="table.title"), *notes)
     return Group(*_scores(task, results), *notes)
@@ -27,13 +27,17 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
 
 def worries(results: Mapping[str, Any]) -> list[str]:
     """What a run's phases remarked on, and languages in which nothing at all is right."""
-    told = [
-        f"{phase['phase']}: {remark}" for phase in results.get("phases", ()) for remark in phase.get("remarks", ())
+    phases = results.get("phases", ())
+    told = [f"{phase['phase']}: {remark}" for phase in phases for remark in phase.get("remarks", ())]
+    return [*told, *_none_right(results)]
+
+
+def _none_right(results: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{task}: not one right answer in {', '.join(languages)}; the interval cannot tell more"
+        for task, scores in results["scores"].items()
+        if (languages := [language for language, score in scores.items() if score["value"] == 0])
     ]
-    for task, scores in results["scores"].items():
-        if none_right := [language for language, score in scores.items() if score["value"] == 0]:
-            told.append(f"{task}: not one right answer in {', '.join(none_right)}; the interval cannot tell more")
-    return told
 
 
 def _scores(task: str, results: Mapping[str, Any]) -> tuple[Text, Table]:
