@@ -1,7 +1,7 @@
 """Whether a device learns and predicts what the CPU does: twenty updates of small encoders, in every way."""
 
-import copy
 import pickle
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,11 +127,7 @@ def _reference(name: str, way: Way, folder: Path, scratch: Path) -> "_Outcome":
 
 
 def _place(error: Exception) -> list[str]:
-    frames, trace = [], error.__traceback__
-    while trace is not None:
-        frames.append(f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return frames[-8:]
+    return [f"{Path(at.filename).name}:{at.lineno}" for at in traceback.extract_tb(error.__traceback__)[-8:]]
 
 
 @dataclass(frozen=True)
@@ -218,6 +214,4 @@ def _compared(way: Way, here: _Outcome, there: _Outcome) -> dict[str, Any]:
 
 
 def _flat(predictions: list[Any]) -> list[Any]:
-    return [
-        item for each in copy.copy(predictions) for item in (each if isinstance(each, list | tuple) else [each])
-    ]
+    return [item for each in predictions for item in (each if isinstance(each, list | tuple) else [each])]

@@ -1,7 +1,6 @@
 """Batches on their way to the encoder's device."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +31,6 @@ def send_batch(
         return send((ids, mask, *others), encoder.device)
     places, starts = np.flatnonzero(mask), np.concatenate([[0], mask.sum(1).cumsum()])
     *sent, at, start = send((ids, mask, *others, places, starts), encoder.device)
-    layout: Any = Layout(sent[1] != 0, at, start.to(torch.int32))
+    layout = Layout(sent[1] != 0, at, start.to(torch.int32))
     foresee(encoder.model, Foreseen(mask.shape, layout))
     return sent

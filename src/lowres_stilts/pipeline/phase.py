@@ -155,11 +155,21 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
     if len(jobs) > 1:
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
+    def look() -> dict[str, tuple[float, list[Any]]]:
+        return {dev.task.name: dev.look(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
+
+    best: dict[float, dict[str, tuple[float, list[Any]]]] = {}
+
     def dev_score() -> float:
-        found = {dev.task.name: dev.score(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
-        if len(found) > 1:
-            bench.folder.log("dev scores", phase=phase.name, scores={k: round(v, 3) for k, v in found.items()})
-        return fmean(found.values())
+        looks = look()
+        if len(looks) > 1:
+            scores = {name: round(score, 3) for name, (score, _) in looks.items()}
+            bench.folder.log("dev scores", phase=phase.name, scores=scores)
+        mean = fmean(score for score, _ in looks.values())
+        if mean > max(best, default=-1.0):
+            best.clear()
+            best[mean] = looks
+        return mean
 
     schedule = _schedule(settings, bench.choices.get(phase.section))
     losses: list[float] = []
@@ -176,7 +186,8 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
             report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once, losses),
             team=bench.team,
         )
-    looks = {dev.task.name: dev.look(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
+    # Of a phase that was gone on with, the best look may have been another process's.
+    looks = best.get(progress.best_score or 0.0) or look()
     return Outcome(
         progress,
         {name: score for name, (score, _) in looks.items()},
