@@ -61,11 +61,11 @@ def test_a_small_dev_set_is_remarked_on():
 
 
 def test_few_updates_are_remarked_on_with_what_to_change():
-    (told,) = on_length(12, TrainSettings(epochs=3))
+    (told,) = on_length(12, TrainSettings(epochs=3, lr=1e-3, tokens_per_batch=4096))
     assert "only 12 updates" in told
     assert "train.tokens_per_batch (now 4096)" in told
     assert "train.epochs (now 3)" in told
-    assert on_length(100, TrainSettings()) == []
+    assert on_length(100, TrainSettings(epochs=3, lr=1e-3, tokens_per_batch=4096)) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def test_defaults_fill_the_rest(write):
     recipe = Recipe.load(write(GOOD))
     assert recipe.target.train.lr == 1e-4
     assert (recipe.model.quantize, recipe.target.transfer, recipe.seed) == ("nf4", "stack", 13)
-    assert (recipe.intermediate.train.epochs, recipe.target.train.epochs) == (1, 3)
+    assert (recipe.intermediate.train.epochs, recipe.target.train.epochs) == (None, None)
 
 
 @pytest.mark.parametrize("written", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
@@ -53,7 +53,7 @@ def test_an_unknown_key_of_a_task_of_the_users_own_names_the_nearest_key(write):
     [
         ("    lr: 1e-4", "    lr: fast", ":11: target.train.lr: Input should be a valid number, "),
         ("    lr: 1e-4", "    lr: [1e-4]", ":11: target.train.lr: Input should be a valid number, found [0.0001]"),
-        ("    lr: 1e-4", "    lr:", ":11: target.train.lr: Input should be a valid number, found nothing"),
+        ("    lr: 1e-4", "    warmup:", ":11: target.train.warmup: Input should be a valid number, found nothing"),
         ("    lr: 1e-4", "    epochs: 1.5", ":11: target.train.epochs: Input should be a valid integer, "),
         ("name: small", "name: 3", ":1: name: Input should be a valid string, found 3"),
         ("name: small", "name: {a: b}", ":1: name: Input should be a valid string, found {'a': 'b'}"),

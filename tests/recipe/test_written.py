@@ -20,7 +20,7 @@ def written_again(folder, recipe):
 def test_what_is_written_has_every_default(write):
     values = yaml.safe_load(Recipe.load(write(GOOD)).as_yaml())
     assert list(values) == list(Recipe.model_fields)
-    assert values["target"]["train"]["epochs"] == 3
+    assert values["target"]["train"]["warmup"] == 0.1
     assert values["evaluate"]["retrieval"]["pooling"] == "mean"
 
 

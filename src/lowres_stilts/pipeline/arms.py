@@ -21,6 +21,7 @@ from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.hardware import this_place
+from lowres_stilts.pipeline.hyperparameters import chosen_lines, settled_by
 from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.names import BASELINE_FOLDER, SYSTEM_FOLDER
@@ -50,6 +51,7 @@ def execute(
         TrainingError: training fails, for lack of memory on the GPU too.
         RunError: something cannot be written, or another process of the team has ended.
     """
+    recipe = _settle(recipe, material, folder, display)
     try:
         if team.is_main:
             return _execute(recipe, material, folder, display, team)
@@ -61,6 +63,15 @@ def execute(
             "memory does not even hold one example at a time; `lowres-stilts plan` says what helps"
         ) from error
     return {}
+
+
+def _settle(recipe: Recipe, material: Material, folder: RunFolder, display: Display) -> Recipe:
+    """The recipe with numbers for what it leaves to the data, which the run folder keeps."""
+    now = settled_by(recipe, material)
+    for line in chosen_lines(recipe, now):
+        display.line(line)
+    folder.settle(now)
+    return now
 
 
 def _follow(recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team) -> None:

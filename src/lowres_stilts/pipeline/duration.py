@@ -1,19 +1,15 @@
 """How long training takes: from the operations that the planner counts, and how fast products are here."""
 
-from itertools import islice
 from pathlib import Path
 
 from lowres_stilts.encoder.load import DTYPES, compute_on, load_tokenizer
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.hardware import CUDA_LAYER_SECONDS, EFFICIENCY, products_per_second
+from lowres_stilts.pipeline.hyperparameters import settled_by, tokens_per_example
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
-from lowres_stilts.tasks.families import FAMILIES
-
-SAMPLE = 200
-"""Examples whose tokens are counted."""
 
 
 def operations_per_second(recipe: Recipe, *, cuda: bool) -> float:
@@ -30,6 +26,7 @@ def training_tokens(recipe: Recipe) -> dict[str, int]:
         EncoderError: the tokenizer is not there.
     """
     material = Material.of(recipe)
+    recipe = settled_by(recipe, material)
     sections: dict[str, tuple[list[TrainingSet], TrainSettings, int]] = {}
     if recipe.languages is not None:
         sections["languages"] = (list(material.languages.values()), recipe.languages.train, 1)
@@ -42,10 +39,7 @@ def training_tokens(recipe: Recipe) -> dict[str, int]:
     tokenizer = load_tokenizer(recipe.model.id, revision=recipe.model.revision)
 
     def tokens(each: TrainingSet, train: TrainSettings) -> float:
-        examples = list(islice(each.train, SAMPLE))
-        length = train.max_length or each.task.max_length
-        features = FAMILIES[each.task.family].encode(each.task, examples, tokenizer, length)
-        return len(features.ids) / len(examples) * each.per_epoch * train.epochs
+        return tokens_per_example(each, train, tokenizer) * each.per_epoch * train.pace.epochs
 
     return {
         section: round(times * sum(tokens(each, train) for each in sets))

@@ -16,6 +16,9 @@ from lowres_stilts.names import file_name, require_utf8
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
 
+OPEN = tuple(f".train.{name}" for name in ("epochs", "lr", "head_lr", "tokens_per_batch", "evaluate_every"))
+"""How the keys end that data may choose."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -55,6 +58,16 @@ class RunFolder:
     def finish(self, results: dict[str, Any]) -> None:
         """Writes the results; from then on the run is finished."""
         write_json(self.results_file, results)
+
+    def settle(self, recipe: Recipe) -> None:
+        """Keeps the recipe with all that the data decides.
+
+        Raises:
+            UsageError: the run was started with other settings.
+        """
+        if not self.silent:
+            _require_same(self.recipe, recipe)
+            write_text(self.recipe, recipe.as_yaml())
 
     def log(self, event: str, **details: Any) -> None:
         """Adds a line to `log.jsonl`."""
@@ -118,10 +131,12 @@ def _require_same(path: Path, recipe: Recipe) -> None:
 
 
 def _difference(before: Any, now: Any, key: str) -> str:
-    """The first key whose values differ, with both."""
+    """The first key whose values differ, with both; what is still to be chosen by the data agrees with all."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in [*before, *(name for name in now if name not in before)]:
             if found := _difference(before.get(name), now.get(name), f"{key}.{name}".lstrip(".")):
                 return found
         return ""
-    return "" if before == now else f"{key} ({before!r}, now {now!r})"
+    if before == now or (key.endswith(OPEN) and None in (before, now)):
+        return ""
+    return f"{key} ({before!r}, now {now!r})"

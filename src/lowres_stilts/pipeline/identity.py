@@ -9,6 +9,7 @@ from typing import Any
 
 from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.errors import DataError
+from lowres_stilts.pipeline.hyperparameters import VERSION, is_chosen
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import (
     BASELINE,
@@ -158,7 +159,8 @@ def _data(
 ) -> Any:
     record = [task.name, task.family, task.labels, task.max_length, task.metric, *_layout(task)]
     told = [_files(source, task, "train", language, translated=translated) for language in languages]
-    return [record, train.model_dump(), told, _files(source, task, "dev", task.english)]
+    how = train.model_dump()
+    return [record, [how, VERSION] if is_chosen(train) else how, told, _files(source, task, "dev", task.english)]
 
 
 def _layout(task: Task) -> list[Any]:

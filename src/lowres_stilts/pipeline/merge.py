@@ -51,7 +51,7 @@ def run_merge(
     def score(weights: Mapping[str, float]) -> float:
         bench.stack.merge(name, weights, method=settings.method, density=settings.density, seed=bench.seed)
         bench.stack.activate([*alone.below, name])
-        return dev.score(network, bench.encoder, alone.train.tokens_per_batch)
+        return dev.score(network, bench.encoder, alone.train.pace.tokens_per_batch)
 
     with bench.display.work(f"{name}: merge") as advance:
         count = 1 + len(parts) * len(settings.weights)

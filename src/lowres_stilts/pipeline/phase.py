@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
@@ -156,7 +156,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
         bench.display.line(f"{phase.name}: examples per epoch: {_shown(jobs)}")
 
     def look() -> dict[str, tuple[float, list[Any]]]:
-        return {dev.task.name: dev.look(network, encoder, settings.tokens_per_batch) for dev in dev_sets}
+        return {dev.task.name: dev.look(network, encoder, settings.pace.tokens_per_batch) for dev in dev_sets}
 
     best: dict[float, dict[str, tuple[float, list[Any]]]] = {}
 
@@ -210,10 +210,11 @@ def _tell(phase: Phase, bench: Bench, trained: Outcome) -> None:
 
 def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
     """The recipe's, computed as the planner chose."""
+    pace = settings.pace
     return Schedule(
-        epochs=settings.epochs,
-        head_lr=settings.head_lr or settings.lr,
-        tokens_per_batch=settings.tokens_per_batch,
+        epochs=pace.epochs,
+        head_lr=pace.head_lr,
+        tokens_per_batch=pace.tokens_per_batch,
         accumulate=settings.accumulate,
         warmup=settings.warmup,
         weight_decay=settings.weight_decay,
@@ -261,7 +262,7 @@ def _groups(phase: Phase, bench: Bench) -> list[tuple[float, dict[str, nn.Parame
     """The module's parameters, each with its learning rate."""
     rates: dict[float, dict[str, nn.Parameter]] = {}
     for name, parameter in bench.stack.trainable(phase.name).items():
-        rate = phase.train.lr * (phase.train.lr_ratio if ".lora_B." in name else 1)
+        rate = phase.train.pace.lr * (phase.train.lr_ratio if ".lora_B." in name else 1)
         if phase.fuse is not None and name.startswith("fusion."):
             rate = phase.fuse.lr
         rates.setdefault(rate, {})[name] = parameter
@@ -297,6 +298,7 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
         "below": list(phase.below),
         "updates": progress.update,
         "best_update": progress.best_update,
+        **asdict(phase.train.pace),
         "dev_score": progress.best_score,
         "remarks": trained.remarks,
         "seconds": round(progress.seconds, 1),

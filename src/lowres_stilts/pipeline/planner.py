@@ -9,6 +9,7 @@ from transformers import PretrainedConfig
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.estimate import CHOICES, Held, PlannedPhase, Thought
 from lowres_stilts.pipeline.hardware import Place
+from lowres_stilts.pipeline.hyperparameters import batch_of
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import TARGET, intermediate_names, language_name, target_module
 from lowres_stilts.pipeline.phase import Phase
@@ -116,10 +117,10 @@ class _Scales:
         cost = self._thought.step(sequences, self._length, checkpointing)
         work = max(cost.bytes, self._look)
         peak = self._place.peak(held, work, self._config, packed=bool(checkpointing))
-        batches = self._train.tokens_per_batch / (sequences * self._length)
+        batches = batch_of(self._train) / (sequences * self._length)
         return Choice(
             section=self._section,
-            tokens_per_batch=self._train.tokens_per_batch,
+            tokens_per_batch=batch_of(self._train),
             tokens_at_once=tokens,
             gradient_checkpointing=checkpointing,
             length=self._length,
@@ -134,7 +135,7 @@ class _Scales:
 
 def _candidates(train: TrainSettings, least: int) -> Iterator[tuple[int, bool | int]]:
     """What to try, the fastest first: whole batches, parts, parts that compute activations twice."""
-    whole = max(train.tokens_per_batch, least)
+    whole = max(batch_of(train), least)
     if train.tokens_at_once is not None or not train.fit:
         yield min(whole, train.tokens_at_once or whole), train.gradient_checkpointing
         return

@@ -26,9 +26,8 @@ def on_length(updates: int, settings: TrainSettings) -> list[str]:
     if updates >= FEW_UPDATES:
         return []
     wanted = f"only {updates} updates were made, where most tasks want {FEW_UPDATES} and more"
-    change = (
-        f"train.tokens_per_batch (now {settings.tokens_per_batch}) or raise train.epochs (now {settings.epochs})"
-    )
+    pace = settings.pace
+    change = f"train.tokens_per_batch (now {pace.tokens_per_batch}) or raise train.epochs (now {pace.epochs})"
     return [f"{wanted}: lower {change}"]
 
 

@@ -19,7 +19,7 @@ class LanguageSettings(Settings):
     adapters: Annotated[list[Name], Field(min_length=1)]
     """Languages, English among them; `data.files.mlm.train` names the texts, with `{lang}` in it."""
     module: ModuleSettings = ModuleSettings(kind="language", reduction=2)
-    train: TrainSettings = TrainSettings(epochs=1)
+    train: TrainSettings = TrainSettings()
 
     @model_validator(mode="after")
     def _has_english(self) -> Self:
@@ -52,7 +52,7 @@ class IntermediateSettings(Settings):
     translated: list[str] = []
     """Tasks whose training data is XTREME's translate-train in `languages`."""
     module: ModuleSettings = ModuleSettings()
-    train: TrainSettings = TrainSettings(epochs=1)
+    train: TrainSettings = TrainSettings()
 
     @model_validator(mode="after")
     def _names_its_tasks(self) -> Self:

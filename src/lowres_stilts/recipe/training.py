@@ -1,5 +1,6 @@
 """How a phase is trained."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,19 +8,30 @@ from pydantic import Field
 from lowres_stilts.recipe.settings import Positive, Settings, Share
 
 
-class TrainSettings(Settings):
-    """How a phase is trained."""
+@dataclass(frozen=True)
+class Pace:
+    """How long and how fast to train, in numbers."""
 
-    epochs: Positive = 3
-    """Passes over the training examples."""
-    lr: Annotated[float, Field(gt=0)] = 3e-4
-    """Peak learning rate of the module."""
+    epochs: int
+    lr: float
+    head_lr: float
+    tokens_per_batch: int
+
+
+class TrainSettings(Settings):
+    """How a phase is trained. What depends on the data is chosen by it where it is not given."""
+
+    epochs: Positive | None = None
+    """Passes over the training examples; chosen by their number where it is not given."""
+    lr: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate of the module; chosen by the encoder's width where it is not given."""
     lr_ratio: Annotated[float, Field(gt=0)] = 1.0
     """LoRA+: how many times as fast B learns as A (Hayou et al. 2024, arXiv:2402.12354, has 16)."""
     head_lr: Annotated[float, Field(gt=0)] | None = None
-    """Peak learning rate of the head; the module's where it is not given."""
-    tokens_per_batch: Positive = 4096
-    """Most tokens of a batch, padding counted in."""
+    """Peak learning rate of the head; `lr` where that is given alone, and else chosen by the kind of head."""
+    tokens_per_batch: Positive | None = None
+    """Most tokens of a batch, padding counted in; chosen by the number and the length of examples where it is not
+    given."""
     accumulate: Positive = 1
     """Batches per update."""
     warmup: Share = 0.1
@@ -37,7 +49,8 @@ class TrainSettings(Settings):
     max_length: Positive | None = None
     """Most tokens of one sequence; the task's own where it is not given."""
     evaluate_every: Positive | None = None
-    """Updates between two looks at the English dev set; once an epoch where it is not given."""
+    """Updates between two looks at the English dev set; once an epoch where it is not given, and ten times in all
+    where more epochs than ten were chosen."""
     patience: Positive | None = None
     """Stop after this many looks without a better score; the best module is kept in any case."""
     checkpoint_every: Positive = 50
@@ -55,3 +68,14 @@ class TrainSettings(Settings):
     reuse_lower_layers: bool = True
     """Keep the hidden states of layers below all that learns on disk, and compute those layers in the first epoch
     only; where nothing in them is random and the disk has room."""
+
+    @property
+    def pace(self) -> Pace:
+        """What is chosen by the data where it is not given.
+
+        Raises:
+            ValueError: it was not chosen yet.
+        """
+        if self.epochs is None or self.lr is None or self.tokens_per_batch is None:
+            raise ValueError("epochs, lr and tokens_per_batch are not chosen yet")
+        return Pace(self.epochs, self.lr, self.head_lr or self.lr, self.tokens_per_batch)

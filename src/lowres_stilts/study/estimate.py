@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.pipeline.hyperparameters import WIDTH, Amount, choose
 from lowres_stilts.pipeline.identity import lenient_source
 from lowres_stilts.pipeline.material import DEFAULT_HOLDOUT
 from lowres_stilts.recipe.schema import Recipe
@@ -140,7 +141,10 @@ class Estimator:
             return None
         mean, count = found
         dev = min(train.dev_limit or count, round(count * (train.holdout or DEFAULT_HOLDOUT)))
-        return mean * min(train.limit or count, cap or count, count) * train.epochs, mean * dev * train.epochs
+        trained = min(train.limit or count, cap or count, count)
+        amount = Amount(trained, mean * trained)
+        epochs = choose(train, [amount], width=WIDTH, one_layer=True).pace.epochs
+        return amount.tokens * epochs, mean * dev * epochs
 
     def _count(
         self, recipe: Recipe, task: Task, split: Split, language: str, max_length: int | None = None

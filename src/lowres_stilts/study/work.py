@@ -14,6 +14,7 @@ import numpy as np
 
 from lowres_stilts.display import Display
 from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.pipeline.hyperparameters import settled, settled_by
 from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.model import ModelSettings
@@ -105,6 +106,7 @@ def _train(order: Order, name: str, folder: StudyFolder, recipe: Recipe) -> None
     if (folder.phase(order.key) / "module").exists():
         return
     texts, sets = first_phase_sets(recipe)
+    recipe = settled(recipe, languages=texts.values(), intermediate=sets)
     phases = [*language_phases(recipe, texts), *intermediate_phases(recipe, sets)]
     (phase,) = [phase for phase in phases if phase.name == name]
     run = folder.run(folder.phase(order.key), order.phases)
@@ -127,6 +129,7 @@ def _score(order: Order, folder: StudyFolder, recipe: Recipe) -> None:
         return
     started = time.perf_counter()
     material = Material.of(recipe, first_phases=False)
+    recipe = settled_by(recipe, material)
     run = folder.run(folder.arm(order.key), order.phases)
     run.path.mkdir(parents=True, exist_ok=True)
     encoder = _encoder(recipe.model)
