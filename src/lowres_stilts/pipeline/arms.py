@@ -6,12 +6,14 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
+from lowres_stilts.data.examples import Pool
 from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.device import is_out_of_memory
 from lowres_stilts.encoder.load import Encoder, compute_on, device_of, load_encoder, read_config, weights_bytes
 from lowres_stilts.errors import TrainingError
+from lowres_stilts.evaluation.chance import score_of_one_answer
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
@@ -29,6 +31,7 @@ from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.reading import nested, told_of
 from lowres_stilts.training.team import ALONE, Team
 
@@ -142,7 +145,23 @@ def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | Non
         "without_answers": material.without_answers,
         "answers_at": material.target.answers_at,
     }
-    return {**scores, "evaluation": evaluation}
+    return {**scores, **_chance(material), "evaluation": evaluation}
+
+
+def _chance(material: Material) -> dict[str, Any]:
+    """What one answer for all scores in each language; nothing for retrieval, which has no answer for all."""
+    task = material.target
+    if task.family not in DECODERS:
+        return {}
+    examples = {language: found for language, found in material.test.items() if not isinstance(found, Pool)}
+    return {
+        "chance": {
+            task.name: {
+                language: round(score_of_one_answer(task, examples[language], language), 4)
+                for language in material.gold
+            }
+        }
+    }
 
 
 def _load(recipe: Recipe, folder: RunFolder, display: Display, team: Team) -> tuple[Encoder, dict[str, Choice]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lowres_stilts.display import Advance, Display
 from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.evaluation.chance import score_of_one_answer
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.network import Head, Network, make_head
@@ -29,7 +30,7 @@ from lowres_stilts.recipe.phases import FuseSettings
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
-from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.families import DECODERS, FAMILIES
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import LOWER_STATES, Report, Schedule, train
 from lowres_stilts.training.plan import Job
@@ -276,6 +277,13 @@ def _shown(jobs: Mapping[str, Job]) -> str:
     )
 
 
+def _dev_chance(each: TrainingSet) -> dict[str, float]:
+    """What one answer for all scores on the dev set; nothing for hidden tokens."""
+    if each.task.family not in DECODERS:
+        return {}
+    return {"dev_chance": round(score_of_one_answer(each.task, each.dev, each.task.english), 4)}
+
+
 def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folder: Path) -> None:
     """Module, heads and summary in one folder, which marks the phase as done."""
     progress, scores = trained.progress, trained.scores
@@ -286,7 +294,9 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
                 "labels": list(each.task.labels),
                 "examples": len(each.train),
                 "examples_per_epoch": each.per_epoch,
+                "languages": dict(each.by_language),
                 "dev_examples": len(each.dev),
+                **_dev_chance(each),
                 "dev_score": scores[each.task.name],
             }
             for each in phase.data
