@@ -9,14 +9,18 @@ import pytest
 import torch
 import yaml
 
+from lowres_stilts.display import Display
 from lowres_stilts.hub.card import HUB_LICENCES, UNKNOWN, model_card
 from lowres_stilts.hub.card_asking import FIRST, SECOND
 from lowres_stilts.hub.card_code import peft_code
+from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
+from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.load import find_task
 from tests.hub.adapter_runs import finished_adapters
 from tests.hub.test_pack import IDS, MASK, finished_run, our_scores
+from tests.models import write_tiny_model
 from tests.project import write_project
 
 EXAMPLE = {
@@ -189,3 +193,45 @@ def test_only_codes_of_languages_go_to_the_front_matter(manifest):
     assert matter_of(model_card(manifest.model_copy(update={"scores": scores})))["language"] == ["swh", "zh"]
     scores = {"mood": {"Suahili (Kenia)": manifest.scores["mood"]["en"]}}
     assert "language" not in matter_of(model_card(manifest.model_copy(update={"scores": scores})))
+
+
+def test_a_card_says_what_was_learned_from_and_what_one_answer_for_all_scores(package, manifest):
+    (part,) = manifest.tasks
+    assert (part.languages, part.dev_examples, part.dev_chance) == ({"en": 24}, 24, manifest.tasks[0].dev_chance)
+    (before,) = manifest.before
+    assert (before.phase, before.task, before.languages) == ("1-intermediate", "choice", {"en": 24})
+    summary = json.loads((package.parent / "module" / "phase.json").read_text())
+    assert (manifest.updates, manifest.best_update) == (summary["updates"], summary["best_update"])
+    results = json.loads((package.parents[2] / "results.json").read_text())
+    chance = results["chance"]["mood"]["en"]
+    assert manifest.chance == results["chance"]
+    card = model_card(manifest)
+    assert "| 2-target | mood | 24 | en 24 | not stated |" in card
+    assert "| 1-intermediate | choice | 24 | en 24 | not stated |" in card
+    assert f"{manifest.updates} updates were made, and the weights are those of update" in card
+    assert "one training, seed 13" in card
+    assert "| task | language | n | metric | one answer for all | score |" in card
+    assert f"| mood | en | 24 | accuracy | {chance:.1f} |" in card
+    assert f"one answer for all: {part.dev_chance:.1f}, 24 examples" in card
+
+
+def test_the_data_of_earlier_phases_counts_for_the_licence_unless_the_recipe_states_one(manifest):
+    (task,), (before,) = manifest.tasks, manifest.before
+    tasks, earlier = (
+        [part.model_copy(update={"licence": licence})] for part, licence in ((task, "MIT"), (before, "CC-BY-4.0"))
+    )
+    both = manifest.model_copy(update={"tasks": tasks, "before": earlier})
+    assert matter_of(model_card(both))["license_name"] == "mit-cc-by-4.0"
+    stated = both.model_copy(update={"licence": "CC-BY-SA-4.0"})
+    assert matter_of(model_card(stated))["license"] == "cc-by-sa-4.0"
+
+
+def test_the_licence_of_a_recipe_reaches_its_packages(tmp_path, private_cache):
+    recipe = Recipe.load(
+        write_project(tmp_path, write_tiny_model(tmp_path / "base"), examples=24, target__transfer="none"),
+        ["licence=CC-BY-4.0", "intermediate=null", "evaluate.languages=[en]", "target.train.epochs=1"],
+    )
+    run(recipe, tmp_path / "run", display=Display(quiet=True))
+    (package,) = pack_run(tmp_path / "run")
+    assert matter_of((package / "README.md").read_text())["license"] == "cc-by-4.0"
+    assert open_package(package).manifest.before == []
