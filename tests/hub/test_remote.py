@@ -298,7 +298,7 @@ def killed(hub, home, *arguments):
 
 
 def test_a_push_that_is_killed_leaves_no_commit(hub, shell, sound, tmp_path):
-    killed(hub, tmp_path / "home", "push", sound, "me/mood")
+    killed(hub, tmp_path / "home", "push", "-y", sound, "me/mood")
     assert commits_of(hub, "me/mood") == 1
     assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", *contents(sound)}
