@@ -52,7 +52,8 @@ def described(results: dict[str, Any], summary: dict[str, Any], *, stack: list[B
 
 def _trained(recipe: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     """Only what is known, so that no other key is written."""
-    told = {"licence": recipe.get("licence"), **{key: summary.get(key) for key in ("updates", "best_update")}}
+    counted = () if "merged" in summary else ("updates", "best_update")
+    told = {"licence": recipe.get("licence"), **{key: summary.get(key) for key in counted}}
     return {key: value for key, value in told.items() if value is not None}
 
 

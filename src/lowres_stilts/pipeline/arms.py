@@ -20,6 +20,7 @@ from lowres_stilts.evaluation.submission import prediction_file, read_prediction
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
 from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
 from lowres_stilts.pipeline.choice import Choice
+from lowres_stilts.pipeline.data_remarks import cut_into_pieces, on_data, seen_in_training
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.hardware import this_place
@@ -89,6 +90,7 @@ def _execute(
     _warn_of_answers(material, display)
     for line in told_of(material.left_out):
         display.line(line)
+    data = _look_at_data(material, encoder, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
@@ -105,6 +107,7 @@ def _execute(
         **_described(recipe, encoder, stored),
         **_scored(recipe, material, system, baseline),
         **({"sweep": swept} if swept else {}),
+        **data,
         "data_revisions": dict(material.revisions),
         **({"left_out": nested(material.left_out)} if material.left_out else {}),
         "phases": summaries,
@@ -238,6 +241,15 @@ def _warn_of_answers(material: Material, display: Display) -> None:
     if without := material.without_answers:
         target = material.target
         display.line(f"warning: {answers_unknown(target.name, without, target.answers_at)}")
+
+
+def _look_at_data(material: Material, encoder: Encoder, display: Display) -> dict[str, Any]:
+    """What is known of the data before training, with remarks on it, which are told."""
+    seen, pieces = seen_in_training(material), cut_into_pieces(material, encoder.tokenizer)
+    remarks = on_data(material.target.name, seen, pieces)
+    for remark in remarks:
+        display.line(f"warning: {remark}")
+    return {"remarks": remarks, "seen_in_training": seen, "pieces": pieces}
 
 
 def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:

@@ -86,6 +86,8 @@ class Outcome:
     progress: Progress
     scores: Mapping[str, float]
     """On every task's dev set."""
+    parts: Mapping[str, Mapping[str, float]]
+    """Precision and recall there, or whatever else a task's metric is made of."""
     remarks: list[str]
     """What should worry whoever trained it."""
 
@@ -192,6 +194,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
     return Outcome(
         progress,
         {name: score for name, (score, _) in looks.items()},
+        {dev.task.name: dev.parts(looks[dev.task.name][1]) for dev in dev_sets},
         [
             *remarks.on_length(progress.update, settings),
             *remarks.on_losses(losses if len(losses) == progress.update else []),
@@ -202,11 +205,18 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
 
 def _tell(phase: Phase, bench: Bench, trained: Outcome) -> None:
     """Says how good the phase is in English, and what is odd about it."""
-    scores = ", ".join(f"{name} {score:.1f}" for name, score in trained.scores.items())
+    scores = ", ".join(
+        f"{name} {score:.1f}{_in_brackets(trained.parts[name])}" for name, score in trained.scores.items()
+    )
     best, made = trained.progress.best_update, trained.progress.update
     bench.display.line(f"{phase.name}: English dev: {scores} (weights of update {best} of {made})")
     for remark in trained.remarks:
         bench.display.line(f"warning: {phase.name}: {remark}")
+
+
+def _in_brackets(parts: Mapping[str, float]) -> str:
+    shown = ", ".join(f"{name} {points:.1f}" for name, points in parts.items())
+    return f" ({shown})" if shown else ""
 
 
 def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
@@ -298,6 +308,7 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
                 "dev_examples": len(each.dev),
                 **_dev_chance(each),
                 "dev_score": scores[each.task.name],
+                **({"dev_parts": dict(parts)} if (parts := trained.parts[each.task.name]) else {}),
             }
             for each in phase.data
         },
