@@ -48,7 +48,7 @@ except RunError as error:
         ("key", "alice", "--file", ODD),
         ("hub", "verify", ODD),
         ("hub", "show", ODD),
-        ("hub", "push", ODD, "me/ner"),
+        ("hub", "push", "-y", ODD, "me/ner"),
         ("hub", "pull", "me/ner", "-o", ODD),
     ],
     ids=" ".join,

@@ -100,3 +100,22 @@ def test_languages_without_a_right_answer_are_remarked_on():
     phases = [{"phase": "1-intermediate"}, {"phase": "2-target", "remarks": ["only 3 updates were made"]}]
     assert worries(found | {"phases": phases}) == ["2-target: only 3 updates were made", told]
     assert not any("warning" in line for line in printed(SYSTEM_ALONE))
+
+
+def test_a_baseline_without_a_right_answer_is_remarked_on_too():
+    content = {
+        "scores": {"xnli": {"sw": score(10.0, 5.0, 15.0)}},
+        "baseline": {"xnli": {"sw": score(0.0, 0.0, 0.0)}},
+    }
+    told = "xnli, baseline: not one right answer in sw; the interval cannot tell more"
+    assert worries(content) == [told]
+
+
+def test_precision_and_recall_stand_beside_one_column_of_f1():
+    parts = score(50.0, 40.0, 60.0) | {"metric": "span_f1", "precision": 60.26, "recall": 42.0}
+    content = {"scores": {"panx": {"en": parts, "sw": parts}}, "mean_without_english": {"panx": {}}}
+    head, row = (
+        next(line.split() for line in printed(content, 100) if word in line) for word in ("recall", "en ")
+    )
+    assert head[-2:] == ["precision", "recall"]
+    assert row[-2:] == ["60.3", "42.0"]

@@ -79,11 +79,8 @@ def card_scores(package, *, language=None):
     if language:
         exec(others[0].replace(f"path/to/{name}", str(package)), found)
         return IDS, MASK, plain_scores(model)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model.config.name_or_path)
-    texts = re.search(r'(?:tokenizer|\))\(("[^)]*"), return_tensors', first)[1]
-    inputs = tokenizer(*(text.strip('" ') for text in texts.split(",")), return_tensors="pt")
+    inputs = found["inputs"]
     scores = found.get("scores", found.get("states"))
-    scores = scores if isinstance(scores, torch.Tensor) else scores_of(scores)
     mask = inputs["attention_mask"]
     return inputs["input_ids"], mask, without_padding(scores.detach(), mask)
 

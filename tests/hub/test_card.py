@@ -1,5 +1,7 @@
 """Cards: what the Hub reads of them, and their lines of Python, which are run as they stand there."""
 
+import contextlib
+import io
 import json
 import re
 
@@ -7,19 +9,24 @@ import pytest
 import torch
 import yaml
 
+from lowres_stilts.display import Display
 from lowres_stilts.hub.card import HUB_LICENCES, UNKNOWN, model_card
+from lowres_stilts.hub.card_asking import FIRST, SECOND
 from lowres_stilts.hub.card_code import peft_code
+from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
+from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.load import find_task
 from tests.hub.adapter_runs import finished_adapters
 from tests.hub.test_pack import IDS, MASK, finished_run, our_scores
+from tests.models import write_tiny_model
 from tests.project import write_project
 
 EXAMPLE = {
-    "mood": 'tokenizer("text", return_tensors',
-    "tags": 'tokenizer("text", return_tensors',
-    "asked": 'tokenizer("question", "context", return_tensors',
+    "mood": 'tokenizer("The trains were late again this morning.", return_tensors',
+    "tags": "tokenizer(words, is_split_into_words=True, return_tensors",
+    "asked": "tokenizer(question, context, return_tensors",
 }
 
 
@@ -27,12 +34,18 @@ def lines_of(card):
     return re.search(r"```python\n(.*?)```", card, flags=re.DOTALL)[1]
 
 
+def answer_of(card):
+    """What the card says that its lines print."""
+    return re.search(r"It prints\n\n```text\n(.*?)```", card, flags=re.DOTALL)[1]
+
+
 def run_lines(folder, card):
-    """What the lines on a card define, run over a package."""
+    """What the lines on a card define and print, run over a package."""
     name = json.loads((folder / "stilts.json").read_text())["name"]
     found = {}
-    exec(lines_of(card).replace(f"path/to/{name}", str(folder)), found)
-    return found
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(lines_of(card).replace(f"path/to/{name}", str(folder)), found)
+    return found, said.getvalue()
 
 
 def matter_of(card):
@@ -63,7 +76,8 @@ def test_the_lines_of_a_lora_give_our_scores_with_the_attention_and_dtype_that_t
     recipe, packages = finished_run(tmp_path, family, "library", target)
     card = (packages[-1] / "README.md").read_text()
     assert EXAMPLE[target] in card
-    found = run_lines(packages[-1], card)
+    found, said = run_lines(packages[-1], card)
+    assert said == answer_of(card)
     assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.float32)
     with torch.no_grad():
         plain = found["model"](input_ids=IDS, attention_mask=MASK)
@@ -72,15 +86,21 @@ def test_the_lines_of_a_lora_give_our_scores_with_the_attention_and_dtype_that_t
     torch.testing.assert_close(
         scores[keep], our_scores(recipe, open_package(packages[-1]))[keep], atol=1e-5, rtol=1e-5
     )
-    choices = run_lines(packages[0], (packages[0] / "README.md").read_text())
-    assert choices["scores"].logits.shape == (1, 2)
+    card = (packages[0] / "README.md").read_text()
+    choices, said = run_lines(packages[0], card)
+    assert choices["scores"].shape == (1, 2)
+    assert said == answer_of(card)
+    assert said.strip() in choices["choices"]
 
 
 def test_the_lines_of_a_mean_head_are_run_in_bf16_where_that_was_meant(package, manifest):
     card = model_card(computed_in(manifest, "bf16"))
-    found = run_lines(package, card)
+    found, _ = run_lines(package, card)
     assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.bfloat16)
-    exact = run_lines(package, model_card(manifest))["scores"]
+    exact, said = run_lines(package, model_card(manifest))
+    assert said == answer_of(model_card(manifest))
+    assert said.strip() in manifest.tasks[0].labels
+    exact = exact["scores"]
     assert found["scores"].shape == exact.shape == (1, 3)
     torch.testing.assert_close(found["scores"], exact, atol=0.05, rtol=0.05)
 
@@ -95,32 +115,32 @@ def test_the_lines_of_a_bottleneck_adapter_are_run_in_bf16_where_that_was_meant(
     _, packages = finished_adapters(tmp_path, family=family, evaluate__languages=["en"], **changes)
     folder = packages["2-target"]
     manifest = open_package(folder).manifest
-    found = run_lines(folder, model_card(computed_in(manifest, "bf16")))
+    found, _ = run_lines(folder, model_card(computed_in(manifest, "bf16")))
     assert (found["model"].config._attn_implementation, found["model"].dtype) == ("sdpa", torch.bfloat16)
-    exact = run_lines(folder, model_card(manifest))
+    exact, said = run_lines(folder, model_card(manifest))
+    assert said == answer_of(model_card(manifest))
     assert exact["model"].dtype == torch.float32
-    scores, whole = (
-        found["scores"] if isinstance(found["scores"], torch.Tensor) else found["scores"].logits
-        for found in (found, exact)
-    )
-    torch.testing.assert_close(scores.float(), whole, atol=0.05, rtol=0.05)
+    torch.testing.assert_close(found["scores"].float(), exact["scores"], atol=0.05, rtol=0.05)
 
 
 @pytest.mark.parametrize(
     ("task", "own", "texts"),
     [
-        ("xnli", None, '"first text", "second text"'),
-        ("sib200", None, '"text"'),
-        ("mood", {"family": "classification", "pair": True}, '"first text", "second text"'),
-        ("mood", {"family": "classification"}, '"text"'),
-        ("of a plug-in that is not here", None, '"text"'),
+        ("xnli", None, 2),
+        ("sib200", None, 1),
+        ("mood", {"family": "classification", "pair": True}, 2),
+        ("mood", {"family": "classification"}, 1),
+        ("of a plug-in that is not here", None, 1),
     ],
 )
 def test_an_example_has_as_many_texts_as_its_task(task, own, texts, manifest):
     (part,) = manifest.tasks
     recipe = {**manifest.recipe, "tasks": {task: own} if own else {}}
-    changed = manifest.model_copy(update={"tasks": [part.model_copy(update={"name": task})], "recipe": recipe})
-    assert f'({texts}, return_tensors="pt")' in peft_code(changed)
+    part = part.model_copy(update={"name": task, "texts": None})
+    changed = manifest.model_copy(update={"tasks": [part], "recipe": recipe, "example": None})
+    shown = ", ".join(f'"{text}"' for text in (FIRST, SECOND)[:texts])
+    assert f'({shown}, return_tensors="pt")' in peft_code(changed)
+    assert "It prints" not in peft_code(changed)
 
 
 def test_names_with_quotes_and_bars_stay_whole(manifest):
@@ -142,17 +162,17 @@ def blank_fields(value):
 @pytest.mark.parametrize(
     ("licences", "expected", "stated"),
     [
-        ([""], {"license": UNKNOWN}, "licence of the data: not stated"),
-        (["", " "], {"license": UNKNOWN}, "licence of the data: not stated"),
-        (["", "MIT"], {"license": "other", "license_name": "unknown-mit"}, "licence of the data: MIT"),
-        (["…"], {"license": "other", "license_name": "see-card"}, "licence of the data: …"),
-        (["MIT"], {"license": "mit"}, "licence of the data: MIT"),
+        ([""], {"license": UNKNOWN}, "| not stated |"),
+        (["", " "], {"license": UNKNOWN}, "| not stated |"),
+        (["", "MIT"], {"license": "other", "license_name": "unknown-mit"}, "| MIT |"),
+        (["…"], {"license": "other", "license_name": "see-card"}, "| … |"),
+        (["MIT"], {"license": "mit"}, "| MIT |"),
     ],
 )
 def test_a_licence_that_nobody_stated_is_unknown(licences, expected, stated, manifest):
     (task,) = manifest.tasks
     changed = manifest.model_copy(
-        update={"tasks": [task.model_copy(update={"licence": licence}) for licence in licences]}
+        update={"tasks": [task.model_copy(update={"licence": licence}) for licence in licences], "before": []}
     )
     card = model_card(changed)
     matter = matter_of(card)
@@ -173,3 +193,45 @@ def test_only_codes_of_languages_go_to_the_front_matter(manifest):
     assert matter_of(model_card(manifest.model_copy(update={"scores": scores})))["language"] == ["swh", "zh"]
     scores = {"mood": {"Suahili (Kenia)": manifest.scores["mood"]["en"]}}
     assert "language" not in matter_of(model_card(manifest.model_copy(update={"scores": scores})))
+
+
+def test_a_card_says_what_was_learned_from_and_what_one_answer_for_all_scores(package, manifest):
+    (part,) = manifest.tasks
+    assert (part.languages, part.dev_examples, part.dev_chance) == ({"en": 24}, 24, manifest.tasks[0].dev_chance)
+    (before,) = manifest.before
+    assert (before.phase, before.task, before.languages) == ("1-intermediate", "choice", {"en": 24})
+    summary = json.loads((package.parent / "module" / "phase.json").read_text())
+    assert (manifest.updates, manifest.best_update) == (summary["updates"], summary["best_update"])
+    results = json.loads((package.parents[2] / "results.json").read_text())
+    chance = results["chance"]["mood"]["en"]
+    assert manifest.chance == results["chance"]
+    card = model_card(manifest)
+    assert "| 2-target | mood | 24 | en 24 | not stated |" in card
+    assert "| 1-intermediate | choice | 24 | en 24 | not stated |" in card
+    assert f"{manifest.updates} updates were made, and the weights are those of update" in card
+    assert "one training, seed 13" in card
+    assert "| task | language | n | metric | one answer for all | score |" in card
+    assert f"| mood | en | 24 | accuracy | {chance:.1f} |" in card
+    assert f"one answer for all: {part.dev_chance:.1f}, 24 examples" in card
+
+
+def test_the_data_of_earlier_phases_counts_for_the_licence_unless_the_recipe_states_one(manifest):
+    (task,), (before,) = manifest.tasks, manifest.before
+    tasks, earlier = (
+        [part.model_copy(update={"licence": licence})] for part, licence in ((task, "MIT"), (before, "CC-BY-4.0"))
+    )
+    both = manifest.model_copy(update={"tasks": tasks, "before": earlier})
+    assert matter_of(model_card(both))["license_name"] == "mit-cc-by-4.0"
+    stated = both.model_copy(update={"licence": "CC-BY-SA-4.0"})
+    assert matter_of(model_card(stated))["license"] == "cc-by-sa-4.0"
+
+
+def test_the_licence_of_a_recipe_reaches_its_packages(tmp_path, private_cache):
+    recipe = Recipe.load(
+        write_project(tmp_path, write_tiny_model(tmp_path / "base"), examples=24, target__transfer="none"),
+        ["licence=CC-BY-4.0", "intermediate=null", "evaluate.languages=[en]", "target.train.epochs=1"],
+    )
+    run(recipe, tmp_path / "run", display=Display(quiet=True))
+    (package,) = pack_run(tmp_path / "run")
+    assert matter_of((package / "README.md").read_text())["license"] == "cc-by-4.0"
+    assert open_package(package).manifest.before == []

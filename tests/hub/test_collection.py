@@ -3,10 +3,12 @@
 import pytest
 import yaml
 
+from lowres_stilts.encoder.starter import starter_model_dir
 from lowres_stilts.hub.card import model_card
 from lowres_stilts.hub.verify import open_package
 from tests.commands import call
 from tests.conftest import ROOT
+from tests.hub.test_card import answer_of, run_lines
 
 PACKAGES = sorted(path.parent for path in (ROOT / "adapters").glob("*/stilts.json"))
 LARGEST = 3_000_000
@@ -30,6 +32,14 @@ def test_a_package_is_sound_small_and_has_its_card(folder):
     assert {"base_model", "library_name", "language", "license", "tags"} <= set(
         yaml.safe_load(card.split("---\n")[1])
     )
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_the_lines_of_the_card_print_what_it_says(folder):
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    base = f'"{open_package(folder).manifest.base.id}"'
+    _, said = run_lines(folder, card.replace(base, repr(str(starter_model_dir()))))
+    assert said == answer_of(card)
 
 
 @pytest.mark.slow

@@ -146,7 +146,9 @@ def test_the_front_matter_is_what_the_hub_takes(licences, expected, tmp_path, pr
     scores = {"xnli": dict.fromkeys(("sw", "zh-CN", "zh-TW", "sr_Latn"), manifest.scores["mood"]["en"])}
     base = manifest.base.model_copy(update={"id": "intfloat/multilingual-e5-small"})
     tasks = [task.model_copy(update={"name": "xnli", "licence": licence}) for licence in licences]
-    changed = manifest.model_copy(update={"tasks": tasks, "scores": scores, "baseline": {}, "base": base})
+    changed = manifest.model_copy(
+        update={"tasks": tasks, "scores": scores, "baseline": {}, "base": base, "before": []}
+    )
     matter = yaml.safe_load(model_card(changed).split("---\n")[1])
     assert {key: matter.get(key) for key in expected} == expected
     assert matter["language"] == ["sr", "sw", "zh"]

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -34,7 +36,7 @@ def commits_of(hub, name):
 
 
 def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):
-    done = shell("hub", "push", sound, "me/mood", token=WRITER)
+    done = shell("hub", "push", "-y", sound, "me/mood", token=WRITER)
     assert (done.returncode, done.stderr) == (0, "")
     repository = hub.repositories["me/mood"]
     assert done.stdout.endswith(f"pushed: {hub.endpoint}/me/mood/commit/{repository.branches['main']}\n")
@@ -51,9 +53,9 @@ def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):
 
 
 def test_pushing_the_same_again_makes_no_commit_and_needs_no_token(hub, shell, sound):
-    first = shell("hub", "push", sound, "me/mood", token=WRITER)
+    first = shell("hub", "push", "-y", sound, "me/mood", token=WRITER)
     hub.log.clear()
-    again = shell("hub", "push", sound, "me/mood")
+    again = shell("hub", "push", "-y", sound, "me/mood")
     assert again.returncode == 0
     assert again.stdout.splitlines()[-1].split()[-1] == first.stdout.split()[-1]
     assert "nothing to send" in again.stdout
@@ -63,13 +65,13 @@ def test_pushing_the_same_again_makes_no_commit_and_needs_no_token(hub, shell, s
 def test_another_package_takes_the_place_of_the_former_whole(hub, shell, sound, tmp_path):
     former = dict.fromkeys([*contents(sound), "head.safetensors", "notes.txt"], b"former")
     hub.repository("me/mood", former | {TENSORS: (sound / TENSORS).read_bytes()})
-    shown = json.loads(shell("hub", "push", sound, "me/mood", "--dry-run", "--json").stdout)
+    shown = json.loads(shell("hub", "push", "-y", sound, "me/mood", "--dry-run", "--json").stdout)
     assert {name: file["change"] for name, file in shown["files"].items()} == {
         **dict.fromkeys(contents(sound), "changed"),
         TENSORS: "same",
         "head.safetensors": "removed",
     }
-    done = shell("hub", "push", sound, "me/mood", token=WRITER)
+    done = shell("hub", "push", "-y", sound, "me/mood", token=WRITER)
     assert (done.returncode, commits_of(hub, "me/mood")) == (0, 2)
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", "notes.txt", *contents(sound)}
     assert shell("hub", "pull", "me/mood", "-o", tmp_path / "out").returncode == 0
@@ -77,7 +79,7 @@ def test_another_package_takes_the_place_of_the_former_whole(hub, shell, sound, 
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be(hub, shell, sound):
-    done = shell("hub", "push", sound, "me/mood", "--private", "--dry-run", token=WRITER)
+    done = shell("hub", "push", "-y", sound, "me/mood", "--private", "--dry-run", token=WRITER)
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == "me/mood (private, to be made), branch main"
     assert f"{(sound / TENSORS).stat().st_size:,}" in done.stdout
@@ -88,12 +90,12 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(hub, shell, sound):
 
 def test_a_damaged_package_is_not_sent(hub, shell, package):
     (package / "pytorch_model.bin").write_bytes(b"pickle")
-    refused(shell("hub", "push", package, "me/mood", token=WRITER), "pytorch_model.bin")
+    refused(shell("hub", "push", "-y", package, "me/mood", token=WRITER), "pytorch_model.bin")
     assert hub.log == []
 
 
 def test_private_repositories_need_their_owner(hub, shell, sound, tmp_path):
-    assert shell("hub", "push", sound, "me/secret", "--private", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/secret", "--private", token=WRITER).returncode == 0
     assert hub.repositories["me/secret"].private
     refused(shell("hub", "pull", "me/secret", "-o", tmp_path / "out"), "if it is private, log in", "HF_TOKEN")
     stranger = shell("hub", "pull", "me/secret", "-o", tmp_path / "out", token="hf_stranger")
@@ -102,22 +104,26 @@ def test_private_repositories_need_their_owner(hub, shell, sound, tmp_path):
     assert shell("hub", "pull", "me/secret", "-o", tmp_path / "out", token=READER).returncode == 0
     # Nobody who asks for privacy gets a public repository.
     hub.repository("me/open", {})
-    refused(shell("hub", "push", sound, "me/open", "--private", token=WRITER), "exists and is public")
+    refused(shell("hub", "push", "-y", sound, "me/open", "--private", token=WRITER), "exists and is public")
     assert commits_of(hub, "me/open") == 1
 
 
 def test_tokens_that_may_not_push(hub, shell, sound):
-    refused(shell("hub", "push", sound, "me/mood"), "needs a token of the Hub with write access", "hf auth login")
-    refused(shell("hub", "push", sound, "me/mood", token=READER), "the token does not allow that")
-    refused(shell("hub", "push", sound, "me/mood", token="hf_bad"), "does not accept the token")
+    refused(
+        shell("hub", "push", "-y", sound, "me/mood"),
+        "needs a token of the Hub with write access",
+        "hf auth login",
+    )
+    refused(shell("hub", "push", "-y", sound, "me/mood", token=READER), "the token does not allow that")
+    refused(shell("hub", "push", "-y", sound, "me/mood", token="hf_bad"), "does not accept the token")
     assert hub.repositories == {}
     hub.repository("me/open", {})
-    refused(shell("hub", "push", sound, "me/open", token="hf_stranger"), "the token does not allow that")
+    refused(shell("hub", "push", "-y", sound, "me/open", token="hf_stranger"), "the token does not allow that")
     assert commits_of(hub, "me/open") == 1
 
 
 def test_branches_and_commits(hub, shell, sound, tmp_path):
-    assert shell("hub", "push", sound, "me/mood", "--revision", "trial/1", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", "--revision", "trial/1", token=WRITER).returncode == 0
     repository = hub.repositories["me/mood"]
     assert set(repository.head) == {".gitattributes"}
     refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "out"), "no stilts.json at revision main")
@@ -126,13 +132,15 @@ def test_branches_and_commits(hub, shell, sound, tmp_path):
     assert shell("hub", "pull", "me/mood", "-o", tmp_path / "same", "--revision", commit).returncode == 0
     refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "no", "--revision", "nine"), "no revision 'nine'")
     refused(
-        shell("hub", "push", sound, "me/mood", "--revision", commit, token=WRITER), "expected a branch", code=2
+        shell("hub", "push", "-y", sound, "me/mood", "--revision", commit, token=WRITER),
+        "expected a branch",
+        code=2,
     )
 
 
 def test_names_that_are_none(shell, hub, sound, tmp_path):
     for name in ("mood", "a/b/c", "../up", "me/a--b", "me/..", "https://me/mood"):
-        refused(shell("hub", "push", sound, name, token=WRITER), "owner/name", code=2)
+        refused(shell("hub", "push", "-y", sound, name, token=WRITER), "owner/name", code=2)
         refused(shell("hub", "pull", name, "-o", tmp_path / "out"), "owner/name", code=2)
     refused(shell("hub", "pull", "me/nothing", "-o", tmp_path / "out"), "no such repository")
     assert hub.changes() == []
@@ -140,42 +148,44 @@ def test_names_that_are_none(shell, hub, sound, tmp_path):
 
 def test_an_upload_that_breaks_off_once_is_tried_again(hub, shell, sound):
     hub.cut_uploads = 1
-    done = shell("hub", "push", sound, "me/mood", token=WRITER)
+    done = shell("hub", "push", "-y", sound, "me/mood", token=WRITER)
     assert (done.returncode, done.stderr, commits_of(hub, "me/mood")) == (0, "", 2)
 
 
 def test_a_push_does_not_go_over_what_others_pushed_meanwhile(hub, shell, sound):
     repository = hub.repository("me/mood", {})
     hub.before_commit = lambda: repository.add("main", repository.head | {"README.md": b"theirs"})
-    refused(shell("hub", "push", sound, "me/mood", token=WRITER), "changed it at the same time; try again")
+    refused(shell("hub", "push", "-y", sound, "me/mood", token=WRITER), "changed it at the same time; try again")
     assert repository.head["README.md"] == b"theirs"
-    assert shell("hub", "push", sound, "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
     assert repository.head["README.md"] == (sound / "README.md").read_bytes()
 
 
 @pytest.mark.slow  # The client tries for half a minute.
 def test_an_upload_that_breaks_off_for_good_leaves_no_commit(hub, shell, sound):
     hub.cut_uploads = 100
-    refused(shell("hub", "push", sound, "me/mood", token=WRITER), "broke off", "try again")
+    refused(shell("hub", "push", "-y", sound, "me/mood", token=WRITER), "broke off", "try again")
     assert commits_of(hub, "me/mood") == 1
     hub.cut_uploads = 0
-    assert shell("hub", "push", sound, "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
     assert hub.repositories["me/mood"].head[TENSORS] == (sound / TENSORS).read_bytes()
 
 
 def test_a_commit_that_fails_is_made_by_the_next_push(hub, shell, sound):
     hub.fail_commits = 1
-    refused(shell("hub", "push", sound, "me/mood", token=WRITER), "answered with error 503", "try again later")
+    refused(
+        shell("hub", "push", "-y", sound, "me/mood", token=WRITER), "answered with error 503", "try again later"
+    )
     assert set(hub.repositories["me/mood"].head) == {".gitattributes"}
     hub.log.clear()
-    assert shell("hub", "push", sound, "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
     assert not any(method == "PUT" for method, _ in hub.log)
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", *contents(sound)}
 
 
 def test_a_card_that_the_hub_refuses(hub, shell, sound):
     hub.bad_card = '"base_model" with value "base" is not valid'
-    refused(shell("hub", "push", sound, "me/mood", token=WRITER), hub.bad_card)
+    refused(shell("hub", "push", "-y", sound, "me/mood", token=WRITER), hub.bad_card)
     assert commits_of(hub, "me/mood") == 1
 
 
@@ -271,7 +281,7 @@ def test_without_a_network(offline, sound, tmp_path):
     more = {"HF_HUB_OFFLINE": "1"} if offline else {}
     said = "HF_HUB_OFFLINE" if offline else "http://127.0.0.1:9 cannot be reached"
     with Shell(hub_environment("http://127.0.0.1:9", tmp_path / "home", **more)) as shell:
-        refused(shell("hub", "push", sound, "me/mood", token=WRITER), said)
+        refused(shell("hub", "push", "-y", sound, "me/mood", token=WRITER), said)
         refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "out", token=WRITER), said)
     assert not (tmp_path / "out").exists()
 
@@ -288,9 +298,9 @@ def killed(hub, home, *arguments):
 
 
 def test_a_push_that_is_killed_leaves_no_commit(hub, shell, sound, tmp_path):
-    killed(hub, tmp_path / "home", "push", sound, "me/mood")
+    killed(hub, tmp_path / "home", "push", "-y", sound, "me/mood")
     assert commits_of(hub, "me/mood") == 1
-    assert shell("hub", "push", sound, "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", *contents(sound)}
 
 
@@ -304,3 +314,34 @@ def test_a_pull_that_is_killed_leaves_nothing_for_the_next(hub, shell, sound, tm
     assert shell("hub", "pull", "me/mood", "-o", tmp_path / "out" / "mood").returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [neighbour.name, "mood"]
     assert contents(tmp_path / "out" / "mood") == contents(sound)
+
+
+def test_scores_that_chance_could_have_are_not_shared_unasked(hub, shell, sound):
+    low = "mood scores 33.3 on the English dev set, where one answer for all gets"
+    refused(shell("hub", "push", sound, "me/mood", token=WRITER), low, "nothing was sent; add --yes", code=2)
+    assert hub.changes() == []
+    dry = shell("hub", "push", sound, "me/mood", "--dry-run", token=WRITER)
+    assert (dry.returncode, dry.stdout.splitlines()[-1]) == (0, "dry run: nothing was sent")
+    assert dry.stderr.startswith(f"warning: {low}")
+    assert shell("hub", "push", sound, "me/mood", "--yes", token=WRITER).returncode == 0
+    assert shell("hub", "push", sound, "me/mood").returncode == 0  # the same is there already
+
+
+@pytest.mark.parametrize(("answer", "code", "sent"), [("n", 1, False), ("y", 0, True)])
+def test_on_a_terminal_it_is_asked_for(hub, sound, tmp_path, answer, code, sent):
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "wb", buffering=0) as typed:
+        typed.write(f"{answer}\n".encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "lowres_stilts", "hub", "push", sound, "me/mood"],
+            env=hub_environment(hub.endpoint, tmp_path, WRITER),
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    os.close(theirs)
+    assert done.returncode == code, done.stderr
+    assert "Share it all the same? [y/N]" in done.stderr
+    assert ("me/mood" in hub.repositories) is sent
+    assert ("nothing was sent" in done.stderr) is not sent

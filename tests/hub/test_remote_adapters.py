@@ -30,7 +30,7 @@ def contents(folder):
 
 
 def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):
-    done = shell("hub", "push", sound, "me/mood", token=WRITER)
+    done = shell("hub", "push", "-y", sound, "me/mood", token=WRITER)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", *contents(sound)}
     assert BELOW in contents(sound)
@@ -42,7 +42,7 @@ def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):
     assert "up to date" in again.stdout
     (tmp_path / "mine" / BELOW).write_bytes(b"")
     assert shell("hub", "pull", "me/mood", "-o", tmp_path / "mine").returncode == 1
-    assert "nothing to send" in shell("hub", "push", sound, "me/mood").stdout
+    assert "nothing to send" in shell("hub", "push", "-y", sound, "me/mood").stdout
     assert [row["repo"] for row in json.loads(shell("hub", "list", "--author", "me", "--json").stdout)] == [
         "me/mood"
     ]
@@ -51,8 +51,8 @@ def test_what_was_pushed_is_pulled_byte_by_byte(hub, shell, sound, tmp_path):
 
 
 def test_another_package_takes_the_place_of_the_former_whole(hub, shell, packages, sound):
-    assert shell("hub", "push", sound, "me/mood", token=WRITER).returncode == 0
-    assert shell("hub", "push", packages["0-language-sw"], "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", sound, "me/mood", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", packages["0-language-sw"], "me/mood", token=WRITER).returncode == 0
     assert set(hub.repositories["me/mood"].head) == {".gitattributes", *contents(packages["0-language-sw"])}
 
 

@@ -42,7 +42,7 @@ def contents(folder):
 
 @pytest.fixture
 def pushed(hub, shell, zoo):
-    done = shell("hub", "push", zoo.bundle, "me/names", token=WRITER)
+    done = shell("hub", "push", "-y", zoo.bundle, "me/names", token=WRITER)
     assert (done.returncode, done.stderr) == (0, "")
     return hub.repositories["me/names"]
 
@@ -61,7 +61,7 @@ def test_a_bundle_is_pulled_as_it_was_pushed_and_answers(pushed, shell, zoo, tmp
 
 
 def test_the_same_again_sends_nothing(pushed, shell, zoo):
-    assert "nothing to send" in shell("hub", "push", zoo.bundle, "me/names", token=WRITER).stdout
+    assert "nothing to send" in shell("hub", "push", "-y", zoo.bundle, "me/names", token=WRITER).stdout
 
 
 def test_verify_and_show_take_a_bundle_and_its_repository(pushed, shell, zoo):
@@ -77,7 +77,9 @@ def test_verify_and_show_take_a_bundle_and_its_repository(pushed, shell, zoo):
 def test_a_damaged_bundle_is_neither_pushed_nor_pulled(hub, shell, zoo, tmp_path):
     folder = shutil.copytree(zoo.bundle, tmp_path / "bundle")
     (folder / "weights.bin").write_bytes(b"x")
-    refused(shell("hub", "push", folder, "me/names", token=WRITER), "weights.bin: changed since it was summed")
+    refused(
+        shell("hub", "push", "-y", folder, "me/names", token=WRITER), "weights.bin: changed since it was summed"
+    )
     assert "me/names" not in hub.repositories
     hub.repository("me/names", contents(folder))
     refused(shell("hub", "pull", "me/names", "-o", tmp_path / "out" / "names"), "me/names at", "weights.bin")
@@ -104,7 +106,7 @@ def test_what_the_hubs_own_client_downloads_is_the_bundle(pushed, hub, shell, zo
         assert (folder / ".gitattributes").exists()
         assert shell("hub", "verify", folder).returncode == 0
         assert Bundle.load(folder, threads=1).predict(["glad sun"], "first") == expected
-        assert "nothing to send" in shell("hub", "push", folder, "me/names").stdout
+        assert "nothing to send" in shell("hub", "push", "-y", folder, "me/names").stdout
         assert "up to date" in shell("hub", "pull", "me/names", "-o", folder).stdout
     (local / "weights.bin").write_bytes((local / "weights.bin").read_bytes()[:-1] + b"x")
     refused(shell("hub", "verify", local), "weights.bin: changed since it was summed")
@@ -127,13 +129,13 @@ def test_other_files_of_the_repository_are_left_alone(pushed, hub, shell, zoo, t
     fetched = {path.partition("/resolve/")[2].partition("/")[2] for _, path in hub.log if "/resolve/" in path}
     assert fetched == set(contents(zoo.bundle))
     hub.repository("me/names", {"bundle.json": b"{}", "own.old.onnx": b"x", **more})
-    assert shell("hub", "push", zoo.bundle, "me/names", token=WRITER).returncode == 0
+    assert shell("hub", "push", "-y", zoo.bundle, "me/names", token=WRITER).returncode == 0
     assert set(hub.repositories["me/names"].head) == {".gitattributes", *contents(zoo.bundle), *more}
 
 
 def test_a_bundle_and_a_package_take_each_others_place_whole(hub, shell, sound, zoo, tmp_path):
     for folder in (sound, zoo.bundle, sound):
-        assert shell("hub", "push", folder, "me/names", token=WRITER).returncode == 0
+        assert shell("hub", "push", "-y", folder, "me/names", token=WRITER).returncode == 0
         assert set(hub.repositories["me/names"].head) == {".gitattributes", *contents(folder)}
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         assert shell("hub", "pull", "me/names", "-o", tmp_path / "out").returncode == 0

@@ -4,7 +4,7 @@ import pytest
 
 from lowres_stilts.data.examples import Answer, ChoiceExample, Question, TaggedSentence, TextExample
 from lowres_stilts.pipeline import run
-from lowres_stilts.pipeline.remarks import of_one_answer, on_dev, on_length, on_losses
+from lowres_stilts.pipeline.remarks import on_dev, on_length, on_losses
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.catalog import REGISTRY
@@ -15,20 +15,6 @@ CHOICES = [ChoiceExample("a", ("b", "c"), int(number < 50)) for number in range(
 TAGGED = [TaggedSentence(("the", "cat"), ("DET", "NOUN" if number % 2 else "VERB")) for number in range(100)]
 NAMES = [TaggedSentence(("Ann", "ran", "home"), ("B-PER", "O", "O")) for _ in range(100)]
 ASKED = [Question(str(number), "who", "Ann ran", (Answer("Ann", 0),)) for number in range(100)]
-
-
-@pytest.mark.parametrize(
-    ("task", "examples", "expected"),
-    [
-        ("pawsx", TEXTS, 60.0),
-        ("xcopa", CHOICES, 50.0),
-        ("panx", NAMES, 0.0),
-        ("udpos", TAGGED, 0.0),
-        ("xquad", ASKED, 0.0),
-    ],
-)
-def test_chance_is_what_one_answer_for_all_gets(task, examples, expected):
-    assert of_one_answer(REGISTRY[task], examples) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`lowres-stilts hub`: adapter packages and bundles."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -120,6 +121,10 @@ def push_command(
     private: Annotated[bool, typer.Option("--private", help="If it is made: only for its owner.")] = False,
     revision: Annotated[str, typer.Option(help="The branch; it is made if need be.")] = "main",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Share scores that chance could have, too, unasked."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Puts a package or bundle on the Hugging Face Hub in one commit, by the token of `hf auth login` or HF_TOKEN.
@@ -137,12 +142,28 @@ def push_command(
     plan = plan_push(folder, repo, private=private, branch=revision)
     if not as_json:
         typer.echo(_shown(plan))
+    if not (yes or plan.is_done):
+        _ask_of_doubts(plan, dry_run=dry_run)
     url = None if dry_run else push(plan)
     if as_json:
         typer.echo(json.dumps(_as_json(plan, url), indent=2))
     else:
         done = "nothing to send" if plan.is_done else "pushed"
         typer.echo("dry run: nothing was sent" if url is None else f"{done}: {url}")
+
+
+def _ask_of_doubts(plan: "Plan", *, dry_run: bool) -> None:
+    """Ends the command unless whoever types it wants scores shared that chance could have."""
+    if not plan.doubts:
+        return
+    told = "; ".join(plan.doubts)
+    if dry_run:
+        typer.echo(f"warning: {told}", err=True)
+    elif not sys.stdin.isatty():
+        raise UsageError(f"{plan.folder}: {told}; nothing was sent; add --yes to share it all the same")
+    elif not typer.confirm(f"{told}. Share it all the same?", err=True):
+        typer.echo("nothing was sent", err=True)
+        raise typer.Exit(1)
 
 
 def _shown(plan: "Plan") -> str:

@@ -11,6 +11,8 @@ from rich.text import Text
 from lowres_stilts.data.withheld import answers_unknown
 
 WIDEST_WORD = len("[-100.0,")
+PARTS = ("precision", "recall")
+"""Shown beside F1 where there is one column of scores; `results.json` always has them."""
 
 
 def transfer_table(results: Mapping[str, Any]) -> Group:
@@ -26,16 +28,18 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
 
 
 def worries(results: Mapping[str, Any]) -> list[str]:
-    """What a run's phases remarked on, and languages in which nothing at all is right."""
+    """What a run remarked on of its data and phases, and languages in which nothing at all is right."""
     phases = results.get("phases", ())
-    told = [f"{phase['phase']}: {remark}" for phase in phases for remark in phase.get("remarks", ())]
+    told = [*results.get("remarks", ())]
+    told += [f"{phase['phase']}: {remark}" for phase in phases for remark in phase.get("remarks", ())]
     return [*told, *_none_right(results)]
 
 
 def _none_right(results: Mapping[str, Any]) -> list[str]:
     return [
-        f"{task}: not one right answer in {', '.join(languages)}; the interval cannot tell more"
-        for task, scores in results["scores"].items()
+        f"{task}{of}: not one right answer in {', '.join(languages)}; the interval cannot tell more"
+        for side, of in (("scores", ""), ("baseline", ", baseline"))
+        for task, scores in results.get(side, {}).items()
         if (languages := [language for language, score in scores.items() if score["value"] == 0])
     ]
 
@@ -50,8 +54,12 @@ def _scores(task: str, results: Mapping[str, Any]) -> tuple[Text, Table]:
     table.add_column("n", justify="right", min_width=max(len(str(score["n"])) for score in scores.values()))
     for name in ["baseline", "STILTs", "gain"] if gain else ["score"]:
         table.add_column(name, justify="right", min_width=WIDEST_WORD)
+    parts = [] if gain else [name for name in PARTS if all(name in score for score in scores.values())]
+    for name in parts:
+        table.add_column(name, justify="right")
     for language, score in scores.items():
-        table.add_row(language, str(score["n"]), *_cells(score, baseline.get(language), gain.get(language)))
+        cells = _cells(score, baseline.get(language), gain.get(language))
+        table.add_row(language, str(score["n"]), *cells, *(f"{score[name]:.1f}" for name in parts))
     means = results["mean_without_english"][task]
     if len(scores) > 1 and means:
         table.add_section()

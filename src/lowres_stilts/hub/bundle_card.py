@@ -53,13 +53,13 @@ def bundle_text(manifest: Manifest) -> str:
         CODE.format(line=_line(manifest)),
         "## Adapters",
         _adapters(manifest),
-        *(["## Scores", _scores(manifest)] if _compared(manifest).bundle else []),
+        *(["## Scores", _scores(manifest)] if compared_scores(manifest).bundle else []),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
-    tested = (code for scores in _compared(manifest).bundle.values() for code in scores)
+    tested = (code for scores in compared_scores(manifest).bundle.values() for code in scores)
     trained = (part.language for part in manifest.adapters if part.language)
     codes = {re.split("[-_]", code)[0] for code in (*tested, *trained, *(manifest.languages or {}))}
     languages = sorted(filter(LANGUAGE_CODE.fullmatch, codes))
@@ -107,7 +107,7 @@ def _row(part: AdapterPart) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def _compared(manifest: Manifest) -> Compared:
+def compared_scores(manifest: Manifest) -> Compared:
     """Scores in this bundle and in float32, where it was exported with data."""
     try:
         return Compared.model_validate(manifest.parity.get("scores") or {})
@@ -118,7 +118,7 @@ def _compared(manifest: Manifest) -> Compared:
 
 
 def _scores(manifest: Manifest) -> str:
-    compared = _compared(manifest)
+    compared = compared_scores(manifest)
     exact = compared.float32_torch
     rows = [
         f"| {name} | {language} | {_shown(exact.get(name, {}).get(language))} | {_shown(value)} |"

@@ -7,12 +7,15 @@ from typing import Any
 import yaml
 
 from lowres_stilts.hub.card_code import adapterhub_code, peft_code
+from lowres_stilts.hub.card_training import sources_of, training_text
 from lowres_stilts.hub.manifest import Manifest, TaskPart
 from lowres_stilts.tasks.catalog import REGISTRY
 
 CARD = "README.md"
 TAG = "lowres-stilts"
 """What all packages carry on the Hub."""
+ONE_ANSWER = "one answer for all"
+"""What a system scores that always gives the commonest answer."""
 ADAPTERHUB_TAGS = ["adapter-transformers", "adapters"]
 """What AdapterHub writes on its own cards, and what it looks for."""
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
@@ -34,12 +37,14 @@ def model_card(manifest: Manifest) -> str:
 
 
 def card_text(manifest: Manifest) -> str:
-    """Markdown: what it is, how to load it, its scores in every language, its recipe."""
+    """Markdown: what it is, how to load it, what it learned from, its scores in every language, its recipe."""
     parts = [
         f"# {manifest.name}",
         _summary(manifest),
         "## Load it",
         _loading(manifest),
+        "## Training",
+        training_text(manifest),
         "## Scores",
         _scores(manifest),
         "## Recipe",
@@ -62,13 +67,14 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
         for task, scores in manifest.scores.items()
         for language, score in scores.items()
     ]
-    hub = [REGISTRY[task.name].hub for task in manifest.tasks if task.name in REGISTRY]
+    sources = sources_of(manifest)
+    hub = [REGISTRY[source.task].hub for source in sources if source.task in REGISTRY]
     datasets = list(dict.fromkeys(dataset.id for dataset in hub if dataset is not None))
     return {
         **({"base_model": manifest.base.id} if HUB_ID.fullmatch(manifest.base.id) else {}),
         "library_name": "peft" if manifest.composition is None else ADAPTERHUB_TAGS[0],
         **({"language": languages} if languages else {}),
-        **licence([task.licence for task in manifest.tasks]),
+        **licence([source.licence for source in sources] if manifest.licence is None else [manifest.licence]),
         **({"datasets": datasets} if datasets else {}),
         "tags": [TAG, manifest.kind, "cross-lingual-transfer", *_tags(manifest)],
         "model-index": [{"name": manifest.name, "results": results}],
@@ -90,7 +96,7 @@ def licence(names: list[str]) -> dict[str, str]:
 
 
 def _summary(manifest: Manifest) -> str:
-    tasks = ", ".join(_described(task) for task in manifest.tasks)
+    tasks = ", ".join(task.name for task in manifest.tasks)
     words = chain(repeat("stacked on", _stands_on(manifest)), repeat("averaged from"))
     parts = zip(words, manifest.stack, strict=False)
     below = "".join(f", {word} `{part.phase}` (`{part.sha256[:12]}`)" for word, part in parts)
@@ -123,34 +129,57 @@ def _module(manifest: Manifest) -> str:
     return f"{own}, with language adapters for {languages} below it," if languages else own
 
 
-def _described(task: TaskPart) -> str:
-    licence = task.licence.strip() or "not stated"
-    return f"{task.name} ({task.examples} examples; licence of the data: {licence})"
-
-
 def _loading(manifest: Manifest) -> str:
     composition = manifest.composition
     return peft_code(manifest) if composition is None else adapterhub_code(manifest, composition)
 
 
 def _scores(manifest: Manifest) -> str:
+    dev = _dev_scores(manifest)
     if not manifest.scores:
-        dev = ", ".join(f"{t.name} {t.dev_score:.1f}" for t in manifest.tasks if t.dev_score is not None)
-        return f"On the English dev sets, in points: {dev}. Not evaluated in other languages."
+        return f"{dev} Not evaluated in other languages."
     split, limit = manifest.evaluation.get("split"), manifest.evaluation.get("limit")
     of = f"the first {limit} examples of each language" if limit else "all examples"
-    rows = [
-        "| task | language | n | metric | without the intermediate phase | score |",
-        "|---|---|---|---|---|---|",
-    ]
+    said = f"Zero-shot, split {split}, {of}, in points, with 95% intervals over the examples: "
+    chances = manifest.chance or {}
+    chance, baseline = any(chances.values()), any(manifest.baseline.values())
+    head = ["task", "language", "n", "metric"]
+    head += [ONE_ANSWER] * chance + ["without the intermediate phase"] * baseline + ["score"]
+    rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for task, scores in manifest.scores.items():
         for language, score in scores.items():
-            before = manifest.baseline.get(task, {}).get(language)
-            cells = ["-" if before is None else _shown(before), _shown(score)]
-            rows.append(
-                f"| {_cell(task)} | {_cell(language)} | {score['n']} | {score['metric']} | {' | '.join(cells)} |"
-            )
-    return f"Zero-shot, split {split}, {of}, in points, with 95% intervals.\n\n" + "\n".join(rows)
+            cells = [_cell(task), _cell(language), str(score["n"]), score["metric"]]
+            cells += [_points(chances.get(task, {}).get(language))] * chance
+            cells += [_shown(manifest.baseline.get(task, {}).get(language))] * baseline
+            rows.append(f"| {' | '.join([*cells, _shown(score)])} |")
+    return "\n\n".join([said + _measured(manifest), "\n".join(rows), dev])
+
+
+def _measured(manifest: Manifest) -> str:
+    """On which weights, and by how many trainings."""
+    base, seeds = manifest.base, manifest.recipe.get("seeds") or [manifest.recipe.get("seed")]
+    stored = "bfloat16" if manifest.kind != "lora" else "bfloat16, a stack as one LoRA,"
+    trainings = f"one training, seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return (
+        f"{trainings}. The run measured them on its own weights over the base as it was trained (quantize "
+        f"{base.quantize}, embeddings {base.embeddings}); here these are stored in {stored} and "
+        "`lowres-stilts hub verify --scores` measures what is stored."
+    )
+
+
+def _dev_scores(manifest: Manifest) -> str:
+    """Of all tasks, as far as the package knows."""
+    told = [
+        f"{task.name} {task.dev_score:.1f}" + (f" ({', '.join(facts)})" if (facts := _dev_facts(task)) else "")
+        for task in manifest.tasks
+        if task.dev_score is not None
+    ]
+    return f"On the English dev sets, in points: {', '.join(told)}."
+
+
+def _dev_facts(task: TaskPart) -> list[str]:
+    chance = [] if task.dev_chance is None else [f"{ONE_ANSWER}: {task.dev_chance:.1f}"]
+    return chance + ([] if task.dev_examples is None else [f"{task.dev_examples} examples"])
 
 
 def _cell(name: str) -> str:
@@ -158,6 +187,12 @@ def _cell(name: str) -> str:
     return name.replace("|", r"\|")
 
 
-def _shown(score: dict[str, Any]) -> str:
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _shown(score: dict[str, Any] | None) -> str:
+    if score is None:
+        return "-"
     low, high = score["ci95"]
     return f"{score['value']:.1f} [{low:.1f}, {high:.1f}]"

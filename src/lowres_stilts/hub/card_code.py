@@ -2,61 +2,56 @@
 
 import json
 
+from lowres_stilts.hub.card_asking import CHOICES_APART, asking, printed, printing, shown_task
 from lowres_stilts.hub.composition import Composition, FusionModule
 from lowres_stilts.hub.manifest import Manifest
-from lowres_stilts.tasks.catalog import REGISTRY
 
-ONE_TEXT = '"text"'
-EXAMPLES = {"multiple_choice": '"prompt", "choice"', "qa": '"question", "context"'}
-"""Families whose sequences have two texts; others have one, but for classification of pairs."""
 LOADED = 'attn_implementation="sdpa", dtype=torch.{dtype}'
 DTYPES = {"float32": "float32", "bf16": "bfloat16"}
-PEFT = """```python
-import torch
+LABELS = "labels = {labels}\n"
+NAMED = "id2label=dict(enumerate(labels)), label2id={label: number for number, label in enumerate(labels)}, "
+PEFT = """import torch
 from peft import PeftModel
 from transformers import {auto_class}, AutoTokenizer
 
-base = {auto_class}.from_pretrained("{base}"{arguments}, {loaded})
+{labels}base = {auto_class}.from_pretrained("{base}", {named}{loaded})
 model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
 tokenizer = AutoTokenizer.from_pretrained("{base}")
-{scores}
-```"""
-SCORES = """scores = model(**tokenizer({example}, return_tensors="pt"))"""
-CHOICES = """choices = tokenizer(["prompt"] * 2, ["choice", "another"], padding=True, return_tensors="pt")
-scores = model(**{{key: value.unsqueeze(0) for key, value in choices.items()}})"""
-PEFT_BARE = """```python
-import torch
+{asking}
+output = model(**{inputs})
+{scores}"""
+PEFT_BARE = """import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-base = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
+{labels}base = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
 model = PeftModel.from_pretrained(base, "path/to/{name}").eval()
-{head}
-```"""
-ADAPTERHUB = """```python
-import torch
+{head}"""
+ADAPTERHUB = """import torch
 from adapters import AutoAdapterModel
 {block}from transformers import AutoTokenizer
 
 model = AutoAdapterModel.from_pretrained("{base}", {loaded})
 {modules}
 model.active_head = "{top}"
-tokenizer = AutoTokenizer.from_pretrained("{base}")
-scores = model.eval()(**tokenizer({example}, return_tensors="pt"))
-```"""
-ADAPTERHUB_BARE = """```python
-import adapters
+{named}tokenizer = AutoTokenizer.from_pretrained("{base}")
+{asking}
+output = model.eval()(**inputs)
+{scores}"""
+ADAPTERHUB_BARE = """import adapters
 import torch
 {block}{load_file}from transformers import AutoModel, AutoTokenizer
 
-model = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
+{labels}model = AutoModel.from_pretrained("{base}", add_pooling_layer=False, {loaded})
 adapters.init(model{interface})
 {modules}
 model.eval()
-{head}
-```"""
-STATES = """inputs = AutoTokenizer.from_pretrained("{base}")({example}, return_tensors="pt")
+{head}"""
+LOGITS = "scores = output.logits"
+SPANS = "scores = torch.stack([output.start_logits, output.end_logits], dim=-1)"
+STATES = """tokenizer = AutoTokenizer.from_pretrained("{base}")
+{asking}
 states, mask = model(**inputs).last_hidden_state.float(), inputs["attention_mask"].unsqueeze(-1)"""
 HEAD = """head = {{key: value.float() for key, value in load_file("path/to/{name}/head.safetensors").items()}}
 {pooled}
@@ -72,11 +67,10 @@ def peft_code(manifest: Manifest) -> str:
     """For a LoRA."""
     facts = _facts(manifest)
     if manifest.auto_class == "AutoModel":
-        return PEFT_BARE.format(head=_head(manifest, facts), **facts)
-    labels = manifest.tasks[0].labels
-    arguments = f", num_labels={len(labels)}" if labels else ""
-    scores = (CHOICES if manifest.tasks[0].family == "multiple_choice" else SCORES).format(**facts)
-    return PEFT.format(auto_class=manifest.auto_class, arguments=arguments, scores=scores, **facts)
+        return _whole(manifest, PEFT_BARE.format(head=_head(manifest, facts), **facts))
+    inputs = CHOICES_APART if shown_task(manifest).family == "multiple_choice" else "inputs"
+    named = NAMED if facts["labels"] else ""
+    return _whole(manifest, PEFT.format(auto_class=manifest.auto_class, inputs=inputs, named=named, **facts))
 
 
 def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
@@ -89,45 +83,43 @@ def adapterhub_code(manifest: Manifest, composition: Composition) -> str:
         "top": composition.top.name,
     }
     if manifest.auto_class == "AutoAdapterModel":
-        code = ADAPTERHUB.format(**facts)
+        code = ADAPTERHUB.format(named="labels = model.get_labels()\n" if facts["labels"] else "", **facts)
     else:
         code = ADAPTERHUB_BARE.format(interface=_interface(manifest), head=_head(manifest, facts), **facts)
     notes = [_languages(manifest, composition)] if len(composition.languages) > 1 else []
-    if manifest.tasks[0].family == "multiple_choice":
-        notes.append("Each row is one choice, paired with its prompt; the highest score wins.")
-    return "\n\n".join([code, *notes])
+    return "\n\n".join([_whole(manifest, code), *notes])
+
+
+def _whole(manifest: Manifest, code: str) -> str:
+    """The lines as Markdown, with those that print an answer, and the answer where it is known."""
+    lines = "\n".join(filter(None, [code, printing(manifest)]))
+    answer = printed(manifest)
+    told = "" if answer is None else f"\n\nIt prints\n\n```text\n{answer}\n```"
+    return f"```python\n{lines}\n```{told}"
 
 
 def _facts(manifest: Manifest) -> dict[str, str]:
+    task = shown_task(manifest)
+    labelled = task.labels and task.family in {"classification", "tagging"}
     return {
         "base": _escaped(manifest.base.id),
         "name": manifest.name,
-        "task": _escaped(manifest.tasks[0].name),
-        "example": _example(manifest),
+        "task": _escaped(task.name),
+        "labels": LABELS.format(labels=_listed(list(map(_escaped, task.labels)))) if labelled else "",
+        "asking": asking(manifest),
+        "scores": SPANS if task.family == "qa" else LOGITS,
         "loaded": LOADED.format(dtype=DTYPES[manifest.base.compute]),
     }
 
 
-def _example(manifest: Manifest) -> str:
-    """Texts as the tokenizer takes them for the first task."""
-    task = manifest.tasks[0]
-    if task.family != "classification":
-        return EXAMPLES.get(task.family, ONE_TEXT)
-    own = manifest.recipe.get("tasks", {}).get(task.name)
-    if own is None and task.name in REGISTRY:
-        is_pair = len(REGISTRY[task.name].fields) > 1
-    else:
-        is_pair = bool((own or {}).get("pair"))
-    return '"first text", "second text"' if is_pair else ONE_TEXT
-
-
 def _head(manifest: Manifest, facts: dict[str, str]) -> str:
     """Hidden states, and what our own head makes of them."""
-    family = manifest.tasks[0].family
+    family = shown_task(manifest).family
+    states = STATES.format(**facts)
     if manifest.kind == "language" or family == "mlm":
-        return STATES.format(**facts)
+        return states
     pooled = POOLED["tokens" if family in {"tagging", "qa"} else manifest.head].format(**facts)
-    return f"{STATES}\n{HEAD}".format(pooled=pooled, **facts)
+    return f"{states}\n{HEAD.format(pooled=pooled, **facts)}"
 
 
 def _block(composition: Composition) -> str:

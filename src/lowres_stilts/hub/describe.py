@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
+from lowres_stilts.hub.manifest import Base, Below, Manifest, Source, TaskPart
 from lowres_stilts.names import slug
 from lowres_stilts.pipeline.folder import RunFolder
-from lowres_stilts.pipeline.names import LANGUAGE, TARGET
+from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.pipeline.names import BASELINE, LANGUAGE, TARGET, intermediate_names
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
@@ -15,16 +16,18 @@ from lowres_stilts.tasks.load import find_task
 from lowres_stilts.tasks.task import Task
 
 
-def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> Manifest:
+def described(results: dict[str, Any], summary: dict[str, Any], *, stack: list[Below], **own: Any) -> Manifest:
     """What all kinds of packages say of themselves, and what is a kind's own.
 
     Args:
         results: of the run.
         summary: of the phase.
+        stack: the modules that it is made of.
         own: further parts of the manifest.
     """
     phase: str = summary["phase"]
     is_target = phase == TARGET
+    recipe = Recipe.stored(results["recipe"], "results.json")
     return Manifest(
         format=1,
         name=_name(results["recipe"]["name"], phase),
@@ -32,10 +35,14 @@ def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> M
         phase=phase,
         base=_base(results["model"]),
         head=summary["head"],
-        tasks=_tasks(Recipe.stored(results["recipe"], "results.json"), summary),
+        tasks=_tasks(recipe, summary),
+        stack=stack,
+        before=_before(results, recipe, summary, stack),
         data_sha256=summary["data_sha256"],
+        **_trained(results["recipe"], summary),
         scores=results["scores"] if is_target else {},
         baseline=results.get("baseline", {}) if is_target else {},
+        **({"chance": results["chance"]} if is_target and "chance" in results else {}),
         evaluation=results["evaluation"] if is_target else {},
         recipe=_shareable(results["recipe"]),
         versions=results["versions"],
@@ -43,11 +50,37 @@ def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> M
     )
 
 
+def _trained(recipe: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
+    """Only what is known, so that no other key is written."""
+    counted = () if "merged" in summary else ("updates", "best_update")
+    told = {"licence": recipe.get("licence"), **{key: summary.get(key) for key in counted}}
+    return {key: value for key, value in told.items() if value is not None}
+
+
 def made_of(run: RunFolder, summary: dict[str, Any], weights: str) -> list[Below]:
     """The modules that a phase stood on or was merged of, by the hash of their file of this name."""
     merged: dict[str, float] = summary.get("merged", {}).get("weights", {})
     names = [*summary["below"], *(name for name, weight in merged.items() if weight)]
     return [Below(phase=name, sha256=sha256_of(run.phase(name) / "module" / weights)) for name in names]
+
+
+def _before(results: dict[str, Any], recipe: Recipe, summary: dict[str, Any], stack: list[Below]) -> list[Source]:
+    """The data of the phases whose modules a phase stood on, went on from or was merged of."""
+    names = {part.phase for part in stack} - {BASELINE}
+    if summary["phase"] == TARGET and MODES[recipe.target.transfer].continues:
+        names |= set(intermediate_names(recipe))
+    return [
+        Source(
+            phase=told["phase"],
+            task=task,
+            licence=find_task(task, recipe.tasks, "tasks").licence,
+            examples=data["examples"],
+            languages=data.get("languages") or {},
+        )
+        for told in results["phases"]
+        if told["phase"] in names
+        for task, data in told["tasks"].items()
+    ]
 
 
 def _base(model: dict[str, Any]) -> Base:
@@ -73,11 +106,16 @@ def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
             metric=task.metric,
             max_length=settings.max_length or task.max_length,
             licence=task.licence,
-            examples=summary["tasks"][name]["examples"],
-            dev_score=summary["tasks"][name]["dev_score"],
+            **_data(summary["tasks"][name]),
         )
         for name, task in tasks.items()
     ]
+
+
+def _data(told: dict[str, Any]) -> dict[str, Any]:
+    """Sizes and dev score of a task, as its phase's summary has them; those of older runs lack some."""
+    known = ("examples", "languages", "dev_score", "dev_examples", "dev_chance")
+    return {key: told[key] for key in known if key in told}
 
 
 def _texts(task: Task) -> dict[str, Any]:

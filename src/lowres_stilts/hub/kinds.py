@@ -8,6 +8,7 @@ from lowres_stilts.errors import BundleError
 from lowres_stilts.hub.bundle_card import bundle_text
 from lowres_stilts.hub.card import card_text
 from lowres_stilts.hub.checksums import PACKAGE
+from lowres_stilts.hub.doubts import doubts_of, doubts_of_bundle
 from lowres_stilts.hub.manifest import MANIFEST, dump_manifest, read_manifest
 from lowres_stilts.parts import read_part
 from lowres_stilts.runtime.bundle import Bundle
@@ -39,6 +40,8 @@ class Kind:
     check: Callable[[Path], str]
     """Checks all that can be checked without the base model, and says what it is; raises the error of its sums."""
     summary: Callable[[Path], Summary]
+    doubts: Callable[[Path], list[str]]
+    """Which of its scores are no better than one answer for all; from its manifest."""
     card: Callable[[Path], str]
     """The text of its card, from its manifest."""
     json: Callable[[Path], str]
@@ -95,6 +98,7 @@ PACKAGES = Kind(
     "adapters",
     _check_package,
     _package_summary,
+    lambda folder: doubts_of(read_manifest(folder)),
     lambda folder: card_text(read_manifest(folder)),
     lambda folder: dump_manifest(read_manifest(folder)),
 )
@@ -104,6 +108,7 @@ BUNDLES = Kind(
     "bundles",
     _check_bundle,
     _bundle_summary,
+    lambda folder: doubts_of_bundle(_bundle_manifest(folder)),
     lambda folder: bundle_text(_bundle_manifest(folder)),
     lambda folder: _bundle_manifest(folder).model_dump_json(indent=2) + "\n",
 )

@@ -90,7 +90,7 @@ def load_base(package: Package, base: Base, *, device: Literal["auto", "cpu", "c
         PackageError: its weights are not those that the module was trained on.
         EncoderError: it cannot be loaded.
     """
-    model_id = _model_id(base)
+    model_id = model_id_of(base)
     compute = compute_on(device_of(device).type, base.compute)
     encoder = load_encoder(
         model_id, quantize=base.quantize, embeddings=base.embeddings, compute=compute, device=device
@@ -117,8 +117,8 @@ def _modules(package: Package, encoder: Encoder) -> Stack:
     return adapters
 
 
-def _model_id(base: Base) -> str:
-    """The starter is what stands for its original where the hash says so, with no hub."""
+def model_id_of(base: Base) -> str:
+    """Where to load a base from: the starter stands for its original where the hash says so, with no hub."""
     if base.id != BASE_ID or base.sha256 is None:
         return base.id
     try:

@@ -41,7 +41,24 @@ class TaskPart(Part):
     licence: str
     examples: int
     """Training examples."""
+    languages: dict[str, int] | None = None
+    """Training examples by language; None in packages that do not say."""
     dev_score: float | None
+    dev_examples: int | None = None
+    """Those of the English dev set."""
+    dev_chance: float | None = None
+    """What one answer for all scores on the dev set, in points."""
+
+
+class Source(Part):
+    """Training data of a phase that came before."""
+
+    phase: str
+    task: str
+    licence: str
+    examples: int
+    languages: dict[str, int]
+    """Examples by language."""
 
 
 class Below(Part):
@@ -50,6 +67,15 @@ class Below(Part):
     phase: str
     sha256: Sha256
     """Of the weights that its phase wrote."""
+
+
+class Example(Part):
+    """Texts of the card, and what the stored weights make of them."""
+
+    texts: Annotated[list[str], Field(min_length=1)]
+    """A text or two; the words of a sentence; a prompt and its choices; a question and its context."""
+    answer: str | list[str]
+    """A label, a tag for each word, the chosen text, or the answer in the context."""
 
 
 class Manifest(Part):
@@ -72,11 +98,22 @@ class Manifest(Part):
     tasks: Annotated[list[TaskPart], Field(min_length=1)]
     stack: list[Below]
     """From the bottom up."""
+    before: list[Source] | None = None
+    """What earlier phases, whose modules are in it or below it, learned from; None in packages that do not say."""
     data_sha256: Sha256
     """Of the training examples in their order."""
+    licence: str | None = None
+    """Of the package, as its recipe states it; None where it follows from that of the data."""
+    updates: int | None = None
+    """How many its phase made."""
+    best_update: int | None = None
+    """After which one its weights were taken."""
+    example: Example | None = None
     scores: dict[str, Any]
     """As in results.json: by task and language."""
     baseline: dict[str, Any]
+    chance: dict[str, dict[str, float]] | None = None
+    """What one answer for all scores, in points, by task and language; None in packages that do not say."""
     evaluation: dict[str, Any]
     recipe: dict[str, Any]
     versions: dict[str, str]

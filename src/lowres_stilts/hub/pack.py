@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lowres_stilts.errors import PackageError
+from lowres_stilts.hub.example import add_example
 from lowres_stilts.hub.pack_adapters import pack_adapters
 from lowres_stilts.hub.pack_lora import pack_lora
 from lowres_stilts.pipeline.folder import RunFolder
@@ -34,5 +35,9 @@ def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> P
     package = run.phase(summary["phase"]) / "package"
     if package.exists():
         return package
-    pack = PACK[summary["kind"]]
-    return write_folder(package, lambda folder: pack(folder, run, results, summary))
+
+    def fill(folder: Path) -> None:
+        PACK[summary["kind"]](folder, run, results, summary)
+        add_example(folder)
+
+    return write_folder(package, fill)

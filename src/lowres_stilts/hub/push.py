@@ -33,6 +33,8 @@ class Plan:
     branch_exists: bool
     changes: Mapping[str, Change]
     """By file."""
+    doubts: list[str]
+    """Which of its scores are no better than one answer for all."""
 
     @property
     def is_done(self) -> bool:
@@ -52,14 +54,15 @@ def plan_push(folder: Path, repo: str, *, private: bool = False, branch: str = M
     check_name(repo)
     if not branch or re.fullmatch(r"[0-9a-f]{40}", branch):
         raise UsageError("--revision: expected a branch; a commit cannot be added to")
-    content = kind_of(folder).check(folder)
+    kind = kind_of(folder)
+    content = kind.check(folder)
     with hub_errors(repo, branch):
         remote, branch_exists = _found(repo, branch)
     if private and remote:
         _check_private(remote)
     changes = _changes(folder, remote)
     private = remote.private if remote else private
-    return Plan(folder, content, repo, branch, private, remote, branch_exists, changes)
+    return Plan(folder, content, repo, branch, private, remote, branch_exists, changes, kind.doubts(folder))
 
 
 def push(plan: Plan) -> str:

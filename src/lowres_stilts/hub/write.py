@@ -17,6 +17,11 @@ def write_package(folder: Path, manifest: Manifest, write_module: Callable[[Path
         write_module: writes modules and heads into the folder, as a plain library wants them.
     """
     write_module(folder)
+    describe_package(folder, manifest)
+
+
+def describe_package(folder: Path, manifest: Manifest) -> None:
+    """Writes manifest, card and sums beside modules and heads, or over those that are there."""
     (folder / MANIFEST).write_text(dump_manifest(manifest), encoding="utf-8")
     (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
     write_sums(folder)

@@ -6,18 +6,21 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
+from lowres_stilts.data.examples import Pool
 from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.checkpoint import weights_sha256
 from lowres_stilts.encoder.device import is_out_of_memory
 from lowres_stilts.encoder.load import Encoder, compute_on, device_of, load_encoder, read_config, weights_bytes
 from lowres_stilts.errors import TrainingError
+from lowres_stilts.evaluation.chance import score_of_one_answer
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.evaluation.retrieval import sweep
 from lowres_stilts.evaluation.submission import prediction_file, read_predictions, write_predictions
 from lowres_stilts.evaluation.transfer import Arm, transfer_results
 from lowres_stilts.pipeline.answers import Answering, as_pool, retriever_of
 from lowres_stilts.pipeline.choice import Choice
+from lowres_stilts.pipeline.data_remarks import cut_into_pieces, on_data, seen_in_training
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.hardware import this_place
@@ -30,6 +33,7 @@ from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.reading import nested, told_of
 from lowres_stilts.training.team import ALONE, Team
 
@@ -97,6 +101,7 @@ def _execute(
     _warn_of_answers(material, display)
     for line in told_of(material.left_out):
         display.line(line)
+    data = _look_at_data(material, encoder, display)
     train_languages(recipe, material, bench, summaries)
     stilts = train_system(recipe, material, bench, summaries)
     answer = Answering(recipe, material, bench, stilts, recipe.evaluate.nbest)
@@ -113,6 +118,7 @@ def _execute(
         **_described(recipe, encoder, stored),
         **_scored(recipe, material, system, baseline),
         **({"sweep": swept} if swept else {}),
+        **data,
         "data_revisions": dict(material.revisions),
         **({"left_out": nested(material.left_out)} if material.left_out else {}),
         "phases": summaries,
@@ -153,7 +159,23 @@ def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | Non
         "without_answers": material.without_answers,
         "answers_at": material.target.answers_at,
     }
-    return {**scores, "evaluation": evaluation}
+    return {**scores, **_chance(material), "evaluation": evaluation}
+
+
+def _chance(material: Material) -> dict[str, Any]:
+    """What one answer for all scores in each language; nothing for retrieval, which has no answer for all."""
+    task = material.target
+    if task.family not in DECODERS:
+        return {}
+    examples = {language: found for language, found in material.test.items() if not isinstance(found, Pool)}
+    return {
+        "chance": {
+            task.name: {
+                language: round(score_of_one_answer(task, examples[language], language), 4)
+                for language in material.gold
+            }
+        }
+    }
 
 
 def _load(recipe: Recipe, folder: RunFolder, display: Display, team: Team) -> tuple[Encoder, dict[str, Choice]]:
@@ -230,6 +252,15 @@ def _warn_of_answers(material: Material, display: Display) -> None:
     if without := material.without_answers:
         target = material.target
         display.line(f"warning: {answers_unknown(target.name, without, target.answers_at)}")
+
+
+def _look_at_data(material: Material, encoder: Encoder, display: Display) -> dict[str, Any]:
+    """What is known of the data before training, with remarks on it, which are told."""
+    seen, pieces = seen_in_training(material), cut_into_pieces(material, encoder.tokenizer)
+    remarks = on_data(material.target.name, seen, pieces)
+    for remark in remarks:
+        display.line(f"warning: {remark}")
+    return {"remarks": remarks, "seen_in_training": seen, "pieces": pieces}
 
 
 def _sweep(recipe: Recipe, material: Material, bench: Bench) -> list[dict[str, Any]]:

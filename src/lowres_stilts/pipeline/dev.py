@@ -1,10 +1,12 @@
 """Scores on English dev sets, by which weights are chosen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lowres_stilts.encoder.load import Encoder
-from lowres_stilts.evaluation.metrics import METRICS
+from lowres_stilts.evaluation.chance import gold_answers
+from lowres_stilts.evaluation.metrics import METRICS, Floats
 from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.material import TrainingSet
@@ -33,8 +35,18 @@ class DevSet:
             return hidden_token_accuracy(network, encoder, self.task, self.features, tokens_per_batch), []
         metric = METRICS[self.task.metric]
         answers = predict(network, encoder, self.task, self.examples, self.features, tokens_per_batch)
-        gold = [DECODERS[self.task.family].gold(example) for example in self.examples]
-        return metric.score(metric.table(gold, answers, self.task.english)), answers
+        return metric.score(self._table(answers)), answers
+
+    def parts(self, answers: Sequence[Any]) -> dict[str, float]:
+        """Points of the metric's parts, such as precision and recall; none for hidden tokens."""
+        if self.task.family not in DECODERS:
+            return {}
+        found = METRICS[self.task.metric].part_scores(self._table(answers))
+        return {name: round(points, 4) for name, points in found.items()}
+
+    def _table(self, answers: Sequence[Any]) -> Floats:
+        gold = gold_answers(self.task, self.examples)
+        return METRICS[self.task.metric].table(gold, answers, self.task.english)
 
 
 def dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:

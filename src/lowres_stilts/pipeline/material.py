@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
@@ -33,6 +34,8 @@ class TrainingSet:
     dev: list[Any]
     per_epoch: int
     """How many training examples an epoch has: fewer or more than there are, in a mix."""
+    by_language: Mapping[str, int]
+    """How many training examples there are in each language."""
 
 
 @dataclass(frozen=True)
@@ -212,23 +215,14 @@ def _training_set(
     *,
     translated: bool = False,
 ) -> TrainingSet:
-    def read(counted: LeftOut | None = None) -> Iterator[Any]:
+    def read() -> Iterator[Any]:
         for language in languages:
-            yield from source.examples(task, "train", language, translated=translated, left_out=counted)
+            yield from source.examples(task, "train", language, translated=translated)
 
-    place = source.place(task, "train", languages[0])
-    labels: set[str] = set()
-    count = 0
-    for example in read(left_out):
-        count += 1
-        answer = FAMILIES[task.family].gold(example)
-        if answer is None:
-            raise DataError(f"{place}: example {count} has no label; train needs them all")
-        labels.update(answer if isinstance(answer, tuple) else ())
-    if not count:
-        raise DataError(f"{place}: no examples")
+    counts, tags = _labelled(task, source, languages, left_out, translated=translated)
+    count = sum(counts)
     if task.family == "tagging" and not task.labels:
-        task = replace(task, labels=tuple(sorted(labels)))
+        task = replace(task, labels=tuple(sorted(tags)))
     order = np.random.default_rng(seed).permutation(count)
     examples = Examples(read, count)
     holdout = settings.holdout
@@ -240,13 +234,41 @@ def _training_set(
         held_out, order = np.split(order, [max(1, round(holdout * count))])
         dev = list(examples.select(held_out))
     _require_labels(task, dev, source.place(task, "dev", task.english))
-    train = examples.select(order[: settings.limit])
+    chosen = order[: settings.limit]
+    train = examples.select(chosen)
     if not len(train):
         raise DataError(
             f"task {task.name}: nothing is left to train on after holding out {holdout}; "
             "lower train.holdout, or give more examples"
         )
-    return TrainingSet(task, train, dev[: settings.dev_limit], len(train))
+    by_language = dict(zip(languages, _counted(chosen, counts), strict=True))
+    return TrainingSet(task, train, dev[: settings.dev_limit], len(train), by_language)
+
+
+def _labelled(
+    task: Task, source: Source, languages: tuple[str, ...], left_out: LeftOut, *, translated: bool
+) -> tuple[list[int], set[str]]:
+    """How many training examples each language has, all of them labelled, and the tags of their words."""
+    place = source.place(task, "train", languages[0])
+    counts = [0] * len(languages)
+    tags: set[str] = set()
+    for number, language in enumerate(languages):
+        for example in source.examples(task, "train", language, translated=translated, left_out=left_out):
+            counts[number] += 1
+            answer = FAMILIES[task.family].gold(example)
+            if answer is None:
+                raise DataError(f"{place}: example {sum(counts)} has no label; train needs them all")
+            tags.update(answer if isinstance(answer, tuple) else ())
+    if not sum(counts):
+        raise DataError(f"{place}: no examples")
+    return counts, tags
+
+
+def _counted(chosen: NDArray[np.int64], counts: Sequence[int]) -> list[int]:
+    """How many of the chosen numbers are in each of some runs of these lengths, which follow on each other."""
+    owners = np.searchsorted(np.cumsum(counts), chosen, side="right")
+    found: list[int] = np.bincount(owners, minlength=len(counts)).tolist()
+    return found
 
 
 def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:

@@ -69,7 +69,11 @@ def run_merge(
         "head_parameters": 0,
         "merged": {"method": settings.method, "weights": weights, "tried": tried},
     }
-    summary["tasks"] = {task: {**told, "dev_score": best} for task, told in summary["tasks"].items()}
+    # Those of the module alone; the parts of the best score were not kept.
+    summary["tasks"] = {
+        task: {**{key: value for key, value in told.items() if key != "dev_parts"}, "dev_score": best}
+        for task, told in summary["tasks"].items()
+    }
     heads = {key: value.detach().cpu().contiguous() for key, value in network.head_weights().items()}
 
     def fill(temporary: Any) -> None:

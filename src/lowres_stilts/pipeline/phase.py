@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lowres_stilts.display import Advance, Display
 from lowres_stilts.encoder.load import Encoder
+from lowres_stilts.evaluation.chance import score_of_one_answer
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.heads import HeadLayout
 from lowres_stilts.modules.network import Head, Network, make_head
@@ -29,7 +30,7 @@ from lowres_stilts.recipe.phases import FuseSettings
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.storage import write_folder
 from lowres_stilts.tasks.cache import cached_features, fingerprint
-from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.families import DECODERS, FAMILIES
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import LOWER_STATES, Report, Schedule, train
 from lowres_stilts.training.plan import Job
@@ -85,6 +86,8 @@ class Outcome:
     progress: Progress
     scores: Mapping[str, float]
     """On every task's dev set."""
+    parts: Mapping[str, Mapping[str, float]]
+    """Precision and recall there, or whatever else a task's metric is made of."""
     remarks: list[str]
     """What should worry whoever trained it."""
 
@@ -191,6 +194,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
     return Outcome(
         progress,
         {name: score for name, (score, _) in looks.items()},
+        {dev.task.name: dev.parts(looks[dev.task.name][1]) for dev in dev_sets},
         [
             *remarks.on_length(progress.update, settings),
             *remarks.on_losses(losses if len(losses) == progress.update else []),
@@ -201,11 +205,18 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
 
 def _tell(phase: Phase, bench: Bench, trained: Outcome) -> None:
     """Says how good the phase is in English, and what is odd about it."""
-    scores = ", ".join(f"{name} {score:.1f}" for name, score in trained.scores.items())
+    scores = ", ".join(
+        f"{name} {score:.1f}{_in_brackets(trained.parts[name])}" for name, score in trained.scores.items()
+    )
     best, made = trained.progress.best_update, trained.progress.update
     bench.display.line(f"{phase.name}: English dev: {scores} (weights of update {best} of {made})")
     for remark in trained.remarks:
         bench.display.line(f"warning: {phase.name}: {remark}")
+
+
+def _in_brackets(parts: Mapping[str, float]) -> str:
+    shown = ", ".join(f"{name} {points:.1f}" for name, points in parts.items())
+    return f" ({shown})" if shown else ""
 
 
 def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
@@ -277,6 +288,13 @@ def _shown(jobs: Mapping[str, Job]) -> str:
     )
 
 
+def _dev_chance(each: TrainingSet) -> dict[str, float]:
+    """What one answer for all scores on the dev set; nothing for hidden tokens."""
+    if each.task.family not in DECODERS:
+        return {}
+    return {"dev_chance": round(score_of_one_answer(each.task, each.dev, each.task.english), 4)}
+
+
 def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folder: Path) -> None:
     """Module, heads and summary in one folder, which marks the phase as done."""
     progress, scores = trained.progress, trained.scores
@@ -287,8 +305,11 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
                 "labels": list(each.task.labels),
                 "examples": len(each.train),
                 "examples_per_epoch": each.per_epoch,
+                "languages": dict(each.by_language),
                 "dev_examples": len(each.dev),
+                **_dev_chance(each),
                 "dev_score": scores[each.task.name],
+                **({"dev_parts": dict(parts)} if (parts := trained.parts[each.task.name]) else {}),
             }
             for each in phase.data
         },

@@ -1,19 +1,16 @@
 """What should worry whoever trains: signs that little or nothing was learned."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from lowres_stilts.evaluation.metrics import METRICS
+from lowres_stilts.evaluation.chance import gold_answers, is_within_noise, pieces_of, score_of_one_answer
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.task import Task
 
 FEW_UPDATES, FEW_DEV_EXAMPLES = 100, 50
-LEAST_POINTS = 2.0
-"""What a score has to be above one answer for all, where two standard errors of a share are less."""
 NEARLY_ALL = 0.95
 LEAST_FALL = 0.02
 """Share of its first value that the loss has to fall by."""
@@ -56,47 +53,19 @@ def on_dev(task: Task, examples: Sequence[Any], score: float, answers: Sequence[
     told = []
     if len(examples) < FEW_DEV_EXAMPLES:
         told.append(f"{task.name}: {len(examples)} dev examples are too few to choose the best weights by")
-    chance = of_one_answer(task, examples)
-    if score <= chance + _noise(chance, len(examples)):
+    chance = score_of_one_answer(task, examples, task.english)
+    if is_within_noise(score, chance, len(examples)):
         found = f"{task.name}: {score:.1f} points on the English dev set"
         told.append(f"{found}, where always the same answer gets {chance:.1f}: nothing was learned")
-    if answers and (same := _same(answers)) is not None and same != _same(_gold(task, examples)):
+    if answers and (same := _same(answers)) is not None and same != _same(gold_answers(task, examples)):
         told.append(f"{task.name}: nearly all answers on the English dev set are {same!r}")
     return told
 
 
-def of_one_answer(task: Task, examples: Sequence[Any]) -> float:
-    """Points of the commonest answer to all examples, or the commonest tag on all words."""
-    gold, metric = _gold(task, examples), METRICS[task.metric]
-    ((answer, _),) = [("", 0)] if task.family == "qa" else Counter(_pieces(gold)).most_common(1)
-    return metric.score(metric.table(gold, _constant(gold, answer), task.english))
-
-
-def _gold(task: Task, examples: Sequence[Any]) -> list[Any]:
-    return [DECODERS[task.family].gold(example) for example in examples]
-
-
-def _constant(gold: Sequence[Any], answer: Any) -> list[Any]:
-    """The same answer to each, for every word where words are labelled."""
-    tagged = isinstance(answer, str) and any(isinstance(each, tuple) for each in gold) and answer != ""
-    return [(answer,) * len(each) if tagged else answer for each in gold]
-
-
-def _pieces(answers: Sequence[Any]) -> list[Any]:
-    """Answers, or the tags of all words."""
-    return [piece for each in answers for piece in (each if isinstance(each, tuple) else (each,))]
-
-
 def _same(answers: Sequence[Any]) -> Any:
     """What nearly all answers are; None where they differ."""
-    counted = Counter(_pieces(answers)).most_common(1)
+    counted = Counter(pieces_of(answers)).most_common(1)
     if not counted or len(answers) < FEW_LOSSES:
         return None
     answer, count = counted[0]
-    return answer if count >= NEARLY_ALL * len(_pieces(answers)) else None
-
-
-def _noise(chance: float, count: int) -> float:
-    """Two standard errors of a share of this many examples, in points, and no less than a few."""
-    share = min(1.0, max(0.0, chance / 100))
-    return max(LEAST_POINTS, 200 * math.sqrt(share * (1 - share) / count))
+    return answer if count >= NEARLY_ALL * len(pieces_of(answers)) else None

@@ -30,6 +30,8 @@ class Recipe(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     seed: int = 13
     """Order of the batches, initial weights, dropout and resampling."""
+    licence: str | None = None
+    """Licence of the packages that the run writes, such as `CC-BY-4.0`; by default that of the tasks' data."""
 
     @classmethod
     def load(cls, path: Path | str, overrides: Overrides = ()) -> Self:

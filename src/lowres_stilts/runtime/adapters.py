@@ -1,8 +1,10 @@
 """Adapters in onnxruntime's format, one at a time or several stacked."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ from numpy.typing import NDArray
 
 from lowres_stilts.errors import BundleError
 from lowres_stilts.runtime.manifest import AdapterPart
+from lowres_stilts.sums import sha256_of
 
 LARGEST = 500_000_000
 """Bytes of an adapter's file."""
+VERSION_DIGITS = 12
 Inputs = Mapping[str, Sequence[int | str]]
 """The optional inputs of a graph: sizes by name; words stand for sizes that an adapter chooses."""
 
@@ -23,6 +27,8 @@ class Adapter:
     """What a run needs to use an adapter."""
 
     part: AdapterPart
+    sha256: str
+    """Of its file."""
     own: onnxruntime.InferenceSession | None
     """Over its own graph, where it has one."""
     active: onnxruntime.RunOptions
@@ -31,6 +37,12 @@ class Adapter:
     """By input of the graph; they lie in the mapped file."""
     _kept: tuple[object, ...]
     """What the options and the weights point into."""
+
+    @cached_property
+    def version(self) -> str:
+        """The start of a SHA-256 of all that decides its answers: its file, and what the manifest says of it."""
+        content = f"{self.sha256}\n{self.part.model_dump_json(exclude_unset=True)}"
+        return hashlib.sha256(content.encode()).hexdigest()[:VERSION_DIGITS]
 
 
 def load_adapter(
@@ -50,6 +62,7 @@ def load_adapter(
     try:
         if path.stat().st_size > LARGEST:
             raise BundleError(f"{path}: larger than {LARGEST // 10**6} MB, which no adapter is")
+        sha256 = sha256_of(path)
         file = onnxruntime.AdapterFormat.read_adapter(str(path))
         weights = {name: value.numpy() for name, value in file.get_parameters().items()}
         lora = onnxruntime.LoraAdapter()
@@ -60,7 +73,7 @@ def load_adapter(
         _check(path, name, value, inputs)
     options = onnxruntime.RunOptions()
     options.add_active_adapter(lora)
-    return Adapter(part, own, options, weights, (file, lora))
+    return Adapter(part, sha256, own, options, weights, (file, lora))
 
 
 def stack_shapes(adapters: Sequence[Adapter], inputs: Inputs, hidden: int) -> dict[str, tuple[int, ...]]:

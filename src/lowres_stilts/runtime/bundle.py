@@ -112,8 +112,12 @@ class Bundle:
         own, inputs = self.network.own_graph(part) if part.own_graph else (None, self.network.inputs)
         adapter = load_adapter(path, part, inputs, own)
         self.network.require_fit(path, adapter, FAMILIES[part.family].head)
+        self.put_back(adapter)
+
+    def put_back(self, adapter: Adapter) -> None:
+        """Makes a loaded adapter, which was replaced or removed, the one of its name again."""
         with self._changing:
-            self._adapters = {**self._adapters, part.name: adapter}
+            self._adapters = {**self._adapters, adapter.part.name: adapter}
 
     def load_adapter(self, folder: Path | str) -> AdapterPart:
         """Loads an adapter that was exported into a folder of its own, and says what it is.

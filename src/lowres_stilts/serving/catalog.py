@@ -4,10 +4,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import BundleError, UsageError
 from lowres_stilts.names import readable
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.adapters import Adapter
@@ -20,8 +21,9 @@ ROUTES: dict[FamilyName, str] = {
     "qa": "/question-answering",
     "multiple_choice": "/multiple-choice",
 }
-Load = Callable[[], AdapterPart]
+Load = Callable[[], object]
 """Puts an adapter into its bundle."""
+Changed = TypeVar("Changed")
 
 
 @dataclass(frozen=True)
@@ -35,25 +37,45 @@ class Target:
     """None is the bare encoder."""
 
 
+@dataclass(frozen=True)
+class Version:
+    """What an adapter is, whether it is in memory or not."""
+
+    part: AdapterPart
+    version: str
+    sha256: str
+
+    @classmethod
+    def of(cls, adapter: Adapter) -> Self:
+        """That of an adapter in memory."""
+        return cls(adapter.part, adapter.version, adapter.sha256)
+
+
 class Shelf:
-    """One bundle and where its adapters come from; those not used for longest are let go beyond a limit."""
+    """One bundle and where its adapters come from; those not used for longest are let go beyond a limit.
+
+    An adapter that is replaced stays in memory until the next one replaces it, so that it can be put back.
+    """
 
     def __init__(self, bundle: Bundle, most: int) -> None:
         self.bundle = bundle
-        self.parts: dict[str, AdapterPart] = {}
+        self.versions = {name: Version.of(adapter) for name, adapter in bundle.loaded.items()}
         """Of every adapter that can be asked for, loaded or not."""
+        self.replaced: dict[str, Adapter] = {}
+        """The former versions of adapters that were replaced, by name."""
+        self.put_back: dict[str, str] = {}
+        """The versions of adapters that were put back, by name, until their files change."""
         self.unloaded: set[str] = set()
         """Those that somebody unloaded: nobody can ask for them."""
         self._own = {part.name: self._loader(part) for part in bundle.manifest.adapters}
         self._sources: dict[str, Load] = dict(self._own)
         self._most = most
         self._used: OrderedDict[str, None] = OrderedDict.fromkeys(bundle.adapters)
-        self.parts.update({part.name: part for part in bundle.manifest.adapters})
         self._let_go()
 
-    def names(self) -> Iterator[str]:
-        """Of the adapters that can be asked for."""
-        return (name for name in tuple(self.parts) if name not in self.unloaded)
+    def known(self) -> dict[str, Version]:
+        """The adapters that can be asked for, by name."""
+        return {name: version for name, version in tuple(self.versions.items()) if name not in self.unloaded}
 
     def loaded(self, name: str) -> Adapter | None:
         """An adapter that is in memory."""
@@ -63,28 +85,64 @@ class Shelf:
             self._used.move_to_end(name)
         return adapter
 
-    def load(self, name: str) -> AdapterPart:
+    def load(self, name: str) -> Adapter:
         """Loads a known adapter, anew if it is there already.
 
         Raises:
             BundleError: its files are damaged, or do not fit.
         """
-        part = self._sources[name]()
-        self.parts[part.name] = part
-        self.unloaded.discard(part.name)
-        self._used[part.name] = None
-        self._used.move_to_end(part.name)
+        former = self.bundle.loaded.get(name)
+        self._sources[name]()
+        adapter = self.bundle.loaded[name]
+        if former is not None and former.version != adapter.version:
+            self.replaced[name] = former
+            if len(self.replaced) > self._most:
+                self.replaced.pop(next(iter(self.replaced)))
+        self.versions[name] = Version.of(adapter)
+        self.unloaded.discard(name)
+        self._used[name] = None
+        self._used.move_to_end(name)
         self._let_go()
-        return part
+        return adapter
+
+    def reload(self, name: str) -> Adapter | None:
+        """An adapter that was let go, in memory again; None where it was unloaded, or is gone."""
+        if name not in self.versions or name in self.unloaded:
+            return None
+        return self.loaded(name) or self.load(name)
+
+    def roll_back(self, name: str) -> None:
+        """Puts the former version of an adapter in its place, from which it can be put back in turn.
+
+        Raises:
+            UsageError: there is none in memory.
+        """
+        former = self.replaced.pop(name, None)
+        if former is None:
+            raise UsageError(f"{name}: no former version is in memory")
+        self._sources[name] = partial(self.bundle.put_back, former)
+        self.put_back[name] = former.version
+        self.load(name)
 
     def unload(self, name: str) -> None:
         """Lets go of an adapter until it is loaded again."""
         self.unloaded.add(name)
         self._drop(name)
 
-    def learn(self, name: str, load: Load) -> None:
-        """Where an adapter is to be loaded from now on."""
+    def take(self, name: str, load: Load) -> None:
+        """Loads an adapter from somewhere else, from where it is loaded from now on.
+
+        Raises:
+            BundleError: its files are damaged, or do not fit; what was put back stays.
+        """
+        former, version = self._sources.get(name), self.put_back.pop(name, None)
         self._sources[name] = load
+        try:
+            self.load(name)
+        except BundleError:
+            if former is not None and version is not None:
+                self._sources[name], self.put_back[name] = former, version
+            raise
 
     def knows(self, name: str) -> bool:
         """Whether an adapter can be loaded."""
@@ -92,14 +150,13 @@ class Shelf:
 
     def forget(self, name: str) -> None:
         """An adapter's folder is gone; one of the bundle's own takes its place if there is one."""
-        self.parts.pop(name, None)
-        self._drop(name)
         if name in self._own:
-            self._sources[name] = self._own[name]
-            self.load(name)
-        else:
-            self._sources.pop(name, None)
-            self.unloaded.discard(name)
+            self.take(name, self._own[name])
+            return
+        for known in (self.versions, self.replaced, self.put_back, self._sources):
+            known.pop(name, None)
+        self._drop(name)
+        self.unloaded.discard(name)
 
     def _let_go(self) -> None:
         while len(self._used) > self._most:
@@ -111,11 +168,7 @@ class Shelf:
             self.bundle.remove_adapter(name)
 
     def _loader(self, part: AdapterPart) -> Load:
-        def load() -> AdapterPart:
-            self.bundle.add_adapter(self.bundle.folder / part.file, part)
-            return part
-
-        return load
+        return partial(self.bundle.add_adapter, self.bundle.folder / part.file, part)
 
 
 class Catalog:
@@ -150,8 +203,8 @@ class Catalog:
     def listed(self) -> Iterator[tuple[str, str, AdapterPart]]:
         """Bundle, public name and part of every adapter that can be asked for."""
         for bundle, shelf in self.shelves.items():
-            for name in shelf.names():
-                yield bundle, self.public_name(bundle, name), shelf.parts[name]
+            for name, version in shelf.known().items():
+                yield bundle, self.public_name(bundle, name), version.part
 
     async def encoder(self, name: str | None) -> Target:
         """What embeds: a bare encoder or any adapter; the first bundle's encoder where nothing is named.
@@ -193,22 +246,19 @@ class Catalog:
             return next(iter(self.shelves.values())), name
         return None
 
-    async def change(self, what: Callable[[], object]) -> None:
-        """Does something to a shelf, in another thread and after every change before it."""
+    async def change(self, what: Callable[[], Changed]) -> Changed:
+        """Does something to a shelf, in another thread and after every change before it; what came of it."""
         async with self._changing:
-            await asyncio.to_thread(what)
+            return await asyncio.to_thread(what)
 
     async def _adapter(self, name: str) -> Target:
         placed = self.placed(name)
         if placed is None:
             raise _unknown(name)
         shelf, own = placed
-        if own not in shelf.parts or own in shelf.unloaded:
+        if own not in shelf.versions or own in shelf.unloaded:
             raise _unknown(name)
-        adapter = shelf.loaded(own)
-        if adapter is None:
-            await self.change(lambda: shelf.loaded(own) or shelf.load(own))
-            adapter = shelf.loaded(own)
+        adapter = shelf.loaded(own) or await self.change(lambda: shelf.reload(own))
         if adapter is None:  # unloaded while this waited
             raise _unknown(name)
         bundle = next(key for key, value in self.shelves.items() if value is shelf)

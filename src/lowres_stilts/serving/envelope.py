@@ -79,7 +79,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_added(_is_page(scope), note.request_id)]
+                message["headers"] = [*message["headers"], *_added(_is_page(scope), note)]
             await send(message)
 
         facts: dict[str, Any] = {"method": note.method}
@@ -222,6 +222,7 @@ def _is_page(scope: Scope) -> bool:
     return is_root or scope["path"].startswith(PAGES)
 
 
-def _added(is_page: bool, request_id: str) -> list[tuple[bytes, bytes]]:
+def _added(is_page: bool, note: Note) -> list[tuple[bytes, bytes]]:
+    version = [] if note.adapter_version is None else [(b"x-adapter-version", note.adapter_version.encode())]
     stored = [] if is_page else [(b"cache-control", b"no-store")]
-    return [(b"x-request-id", request_id.encode()), *SAFE, OWN if is_page else NOTHING, *stored]
+    return [(b"x-request-id", note.request_id.encode()), *version, *SAFE, OWN if is_page else NOTHING, *stored]

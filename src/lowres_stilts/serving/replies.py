@@ -126,6 +126,10 @@ class AdapterInfo(Reply):
     """What an adapter is for."""
 
     name: str
+    version: str
+    """Of its content: weights, and what is said of them; answers have it in `X-Adapter-Version`."""
+    sha256: str
+    """Of the file of its weights."""
     task: str
     family: str
     texts: int | None
@@ -175,6 +179,8 @@ class AdapterState(AdapterInfo):
     bundle: str
     loaded: bool
     """Whether it is in memory; otherwise it is loaded when it is asked for."""
+    previous: str | None
+    """The version that can be put back."""
 
 
 class AdapterStates(Reply):

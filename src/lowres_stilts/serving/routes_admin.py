@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from lowres_stilts.errors import BundleError, LowresStiltsError, UsageError
-from lowres_stilts.serving.catalog import Catalog, Shelf
+from lowres_stilts.serving.catalog import Catalog, Shelf, Version
 from lowres_stilts.serving.problems import NOT_FOUND, UNPROCESSABLE, Refusal
 from lowres_stilts.serving.replies import AdapterState, AdapterStates, Unloaded
 from lowres_stilts.serving.routes_observe import adapter
@@ -20,7 +20,11 @@ FORBIDDEN, CONFLICT, HUB_FAILED = 403, 409, 424
 async def list_adapters(request: Request) -> Response:
     """All adapters that can be asked for, and whether they are in memory here."""
     catalog = service_of(request).open.catalog
-    states = [_state(catalog, bundle, name) for bundle, name, _ in catalog.listed()]
+    states = [
+        _state(catalog, bundle, shelf, own, version)
+        for bundle, shelf in catalog.shelves.items()
+        for own, version in shelf.known().items()
+    ]
     unloaded = [
         catalog.public_name(bundle, name)
         for bundle, shelf in catalog.shelves.items()
@@ -44,8 +48,7 @@ async def load_adapter(body: KnownAdapter | HubAdapter, request: Request) -> Res
         await opened.watch.load(shelf, own)
     except BundleError as error:
         raise Refusal(CONFLICT, _without_folder(error)) from error
-    bundle = next(key for key, value in opened.catalog.shelves.items() if value is shelf)
-    return json(_state(opened.catalog, bundle, opened.catalog.public_name(bundle, own)))
+    return json(_answered(opened.catalog, shelf, own))
 
 
 @routes.delete(
@@ -56,10 +59,43 @@ async def unload_adapter(request: Request) -> Response:
     opened = service_of(request).open
     name = request.path_params["name"]
     shelf, own = _place(opened.catalog, name)
-    if own not in set(shelf.names()):
+    if own not in shelf.known():
         raise Refusal(NOT_FOUND, "no such adapter is loaded")
     await opened.watch.unload(shelf, own)
     return json({"unloaded": name})
+
+
+@routes.post(
+    "/admin/adapters/{name:path}/rollback",
+    tags=["admin"],
+    response_model=AdapterState,
+    openapi_extra={"parameters": [NAME]},
+)
+async def roll_back_adapter(request: Request) -> Response:
+    """Puts the version that an adapter had before it was replaced in its place, for requests that come now."""
+    opened = service_of(request).open
+    name = request.path_params["name"]
+    shelf, own = _place(opened.catalog, name)
+    if own not in shelf.known():
+        raise Refusal(NOT_FOUND, "no such adapter is loaded")
+    try:
+        await opened.watch.roll_back(shelf, own)
+    except UsageError as error:
+        raise Refusal(CONFLICT, str(error)) from error
+    return json(_answered(opened.catalog, shelf, own))
+
+
+def _answered(catalog: Catalog, shelf: Shelf, own: str) -> dict[str, object]:
+    """The state of an adapter that was changed.
+
+    Raises:
+        Refusal: it was removed in the meantime.
+    """
+    version = shelf.versions.get(own)
+    if version is None:
+        raise Refusal(NOT_FOUND, "the adapter was removed in the meantime")
+    bundle = next(key for key, value in catalog.shelves.items() if value is shelf)
+    return _state(catalog, bundle, shelf, own, version)
 
 
 def _place(catalog: Catalog, name: str) -> tuple[Shelf, str]:
@@ -69,11 +105,14 @@ def _place(catalog: Catalog, name: str) -> tuple[Shelf, str]:
     return placed
 
 
-def _state(catalog: Catalog, bundle: str, name: str) -> dict[str, object]:
-    placed = catalog.placed(name)
-    assert placed is not None  # noqa: S101 the name is the catalog's own
-    shelf, own = placed
-    return {**adapter(name, shelf.parts[own]), "bundle": bundle, "loaded": own in shelf.bundle.loaded}
+def _state(catalog: Catalog, bundle: str, shelf: Shelf, own: str, version: Version) -> dict[str, object]:
+    former = shelf.replaced.get(own)
+    return {
+        **adapter(catalog.public_name(bundle, own), version),
+        "bundle": bundle,
+        "loaded": own in shelf.bundle.loaded,
+        "previous": None if former is None else former.version,
+    }
 
 
 async def _fetched(service: Service, wanted: HubAdapter) -> str:

@@ -7,9 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from lowres_stilts import __version__
 from lowres_stilts.runtime import Bundle
-from lowres_stilts.runtime.manifest import AdapterPart
 from lowres_stilts.serving.batcher import TOKENIZING
-from lowres_stilts.serving.catalog import Catalog
+from lowres_stilts.serving.catalog import Catalog, Version
 from lowres_stilts.serving.replies import Health, Info
 from lowres_stilts.serving.routing import documented, json, router, service_of
 from lowres_stilts.serving.settings import Settings
@@ -49,7 +48,7 @@ def described(catalog: Catalog, settings: Settings) -> dict[str, Any]:
     first = next(iter(catalog.shelves.values())).bundle.manifest
     bundles = []
     for name, shelf in catalog.shelves.items():
-        own = [adapter(public, part) for bundle, public, part in catalog.listed() if bundle == name]
+        own = [adapter(catalog.public_name(name, key), version) for key, version in shelf.known().items()]
         bundles.append(_bundle(name, shelf.bundle, own))
     return {
         "model_id": first.base.id,
@@ -70,10 +69,13 @@ def described(catalog: Catalog, settings: Settings) -> dict[str, Any]:
     }
 
 
-def adapter(name: str, part: AdapterPart) -> dict[str, Any]:
+def adapter(name: str, version: Version) -> dict[str, Any]:
     """What an adapter is for."""
+    part = version.part
     return {
         "name": name,
+        "version": version.version,
+        "sha256": version.sha256,
         "task": part.task,
         "family": part.family,
         "texts": part.texts,

@@ -21,6 +21,12 @@ Responses = dict[int | str, dict[str, Any]]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 logger = logging.getLogger(__name__)
 REQUEST_ID = {"X-Request-Id": {"description": "Of this request, as in the logs.", "schema": {"type": "string"}}}
+VERSION = {
+    "X-Adapter-Version": {
+        "description": "Of the adapter that answers, as `/info` has it; a bare encoder has none.",
+        "schema": {"type": "string"},
+    }
+}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 REASONS = {
     400: "The request, or the JSON of its body, is malformed.",
@@ -126,7 +132,7 @@ def json(value: Any) -> Response:
 
 def documented(example: Any) -> Responses:
     """The `responses` of a route whose successful answer has an example."""
-    return {200: {"headers": REQUEST_ID, "content": {"application/json": {"example": example}}}}
+    return {200: {"headers": {**REQUEST_ID, **VERSION}, "content": {"application/json": {"example": example}}}}
 
 
 async def _json_body(request: Request) -> bytes:

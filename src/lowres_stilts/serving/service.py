@@ -36,8 +36,14 @@ class Note:
     route: str = "none"
     """The template of its path."""
     adapter: str | None = None
+    adapter_version: str | None = None
     inputs: int | None = None
     tokens: int | None = None
+
+    def asks(self, target: Target) -> None:
+        """Whom it is for."""
+        self.adapter = target.name
+        self.adapter_version = target.adapter.version if target.adapter else None
 
     def facts(self) -> dict[str, Any]:
         """What is known, by name."""
@@ -115,7 +121,7 @@ class Service:
         """
         self._require_size(texts)
         target = await self.open.catalog.encoder(name)
-        note.adapter = target.name
+        note.asks(target)
 
         def prepare() -> Steps[Sequence[Row]]:
             return (yield from target.bundle.prepare_texts_in_steps(texts, target.adapter, cut=truncate))
@@ -145,7 +151,7 @@ class Service:
         """
         self._require_size(texts)
         target = await self.open.catalog.encoder(name)
-        note.adapter = target.name
+        note.asks(target)
         most = self.settings.limits.token_vectors
 
         def prepare() -> Steps[Sequence[Row]]:
@@ -173,7 +179,7 @@ class Service:
         """
         self._require_size(texts)
         target = await self.open.catalog.encoder(name)
-        note.adapter = target.name
+        note.asks(target)
         limits = self.settings.limits
         found: list[list[Token]] = []
 
@@ -203,7 +209,7 @@ class Service:
         """
         self._require_size(ids, "ids")
         target = await self.open.catalog.encoder(name)
-        note.adapter = target.name
+        note.asks(target)
         found: list[str] = []
 
         def prepare() -> Steps[Sequence[Row]]:
@@ -242,7 +248,7 @@ class Service:
         """
         self._require_size(texts)
         target = await self.open.catalog.answerer(name, family)
-        note.adapter = target.name
+        note.asks(target)
         prepared: list[Prepared] = []
 
         def prepare() -> Steps[Sequence[Row]]:

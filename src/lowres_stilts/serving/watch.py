@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from lowres_stilts.serving.catalog import Catalog, Shelf
 from lowres_stilts.storage import write_text
 from lowres_stilts.sums import SUMS
 
-Fingerprint = tuple[tuple[str, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+GONE_SECONDS = 5.0
+"""After which a folder that is not there is taken for removed."""
 logger = logging.getLogger(__name__)
 
 
@@ -34,6 +36,8 @@ class Watch:
         self._folder = folder
         self._state = state
         self._seen: dict[tuple[str, str], Fingerprint] = {}
+        self._missing: dict[tuple[str, str], float] = {}
+        """Since when folders that were there are not."""
         self._state_read = 0
 
     async def run(self, seconds: float) -> None:
@@ -49,7 +53,7 @@ class Watch:
         except OSError as error:
             logger.warning("adapters cannot be looked for", extra={"reason": error.strerror})
             return
-        for key in [key for key in self._seen if key not in found]:
+        for key in self._gone(found):
             del self._seen[key]
             await self._apply(key, "gone", partial(self._catalog.shelves[key[0]].forget, key[1]))
         for key, (path, fingerprint) in found.items():
@@ -58,6 +62,12 @@ class Watch:
                 await self._apply(key, "loaded", partial(_load, self._catalog.shelves[key[0]], key[1], path))
         await self._follow_state()
 
+    def _gone(self, found: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        """What has been missing for a while: a folder that is replaced is not there for a moment."""
+        now = time.monotonic()
+        self._missing = {key: self._missing.get(key, now) for key in self._seen if key not in found}
+        return [key for key, since in self._missing.items() if now - since >= GONE_SECONDS]
+
     async def load(self, shelf: Shelf, name: str) -> None:
         """Loads an adapter here, and lets the other workers do the same.
 
@@ -65,12 +75,30 @@ class Watch:
             BundleError: it is damaged, or does not fit.
         """
         await self._catalog.change(lambda: shelf.load(name))
+        self._tell("loaded", shelf, name)
         await asyncio.to_thread(self._write_state)
 
     async def unload(self, shelf: Shelf, name: str) -> None:
         """Unloads an adapter here, and lets the other workers do the same."""
         await self._catalog.change(lambda: shelf.unload(name))
+        self._tell("unloaded", shelf, name)
         await asyncio.to_thread(self._write_state)
+
+    async def roll_back(self, shelf: Shelf, name: str) -> None:
+        """Puts the former version of an adapter in its place here, and lets the other workers do the same.
+
+        Raises:
+            UsageError: there is none in memory.
+        """
+        await self._catalog.change(lambda: shelf.roll_back(name))
+        self._tell("put back", shelf, name)
+        await asyncio.to_thread(self._write_state)
+
+    def _tell(self, event: str, shelf: Shelf, name: str) -> None:
+        bundle = next(key for key, value in self._catalog.shelves.items() if value is shelf)
+        known = shelf.versions.get(name)
+        version = {} if known is None else {"adapter_version": known.version}
+        logger.info(f"adapter {event}", extra={"bundle": bundle, "adapter": readable(name), **version})
 
     async def _apply(self, key: tuple[str, str], event: str, what: Callable[[], object]) -> None:
         told = {"bundle": key[0], "adapter": readable(key[1])}
@@ -81,7 +109,7 @@ class Watch:
         except Exception:  # whatever one folder does, the others are still to be looked at
             logger.exception("an adapter cannot be loaded", extra=told)
         else:
-            logger.info(f"adapter {event}", extra=told)
+            self._tell(event, self._catalog.shelves[key[0]], key[1])
 
     def _scan(self) -> dict[tuple[str, str], tuple[Path, Fingerprint]]:
         """Folders of adapters and what their files are like, by bundle and name."""
@@ -97,8 +125,11 @@ class Watch:
     def _write_state(self) -> None:
         if self._state is None:
             return
-        unloaded = {name: sorted(shelf.unloaded) for name, shelf in self._catalog.shelves.items()}
-        write_text(self._state, orjson.dumps({"at": time.time_ns(), "unloaded": unloaded}).decode())
+        shelves = self._catalog.shelves.items()
+        unloaded = {name: sorted(shelf.unloaded) for name, shelf in shelves}
+        put_back = {name: dict(shelf.put_back) for name, shelf in shelves}
+        state = {"at": time.time_ns(), "unloaded": unloaded, "put_back": put_back}
+        write_text(self._state, orjson.dumps(state).decode())
         self._state_read = self._state.stat().st_mtime_ns
 
     async def _follow_state(self) -> None:
@@ -106,10 +137,18 @@ class Watch:
             changed = self._state.stat().st_mtime_ns if self._state else 0
             if changed == self._state_read or not self._state:
                 return
-            unloaded = orjson.loads(await asyncio.to_thread(self._state.read_bytes))["unloaded"]
+            state = orjson.loads(await asyncio.to_thread(self._state.read_bytes))
         except FileNotFoundError:
             return
         self._state_read = changed
+        await self._follow_unloaded(state["unloaded"])
+        for bundle, versions in state["put_back"].items():
+            shelf = self._catalog.shelves[bundle]
+            for name, version in versions.items():
+                if name in shelf.versions and shelf.versions[name].version != version:
+                    await self._apply((bundle, name), "put back", partial(_follow, shelf, name, version))
+
+    async def _follow_unloaded(self, unloaded: Mapping[str, Sequence[str]]) -> None:
         for bundle, names in unloaded.items():
             shelf = self._catalog.shelves[bundle]
             for name in set(names) - shelf.unloaded:
@@ -124,9 +163,16 @@ def adapter_name(folder: Path) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
+def _follow(shelf: Shelf, name: str, version: str) -> None:
+    """Puts back the version that another worker put back."""
+    former = shelf.replaced.get(name)
+    if former is None or former.version != version:
+        raise BundleError(f"{name}: version {version}, which another worker put back, is not in memory")
+    shelf.roll_back(name)
+
+
 def _load(shelf: Shelf, name: str, path: Path) -> None:
-    shelf.learn(name, partial(_load_copy, shelf.bundle, path))
-    shelf.load(name)
+    shelf.take(name, partial(_load_copy, shelf.bundle, path))
 
 
 def _load_copy(bundle: Bundle, folder: Path) -> AdapterPart:
@@ -152,9 +198,10 @@ def _fingerprint(folder: Path) -> Fingerprint:
     return tuple(_state_of(path) for path in sorted(folder.iterdir()))
 
 
-def _state_of(path: Path) -> tuple[str, int, int]:
+def _state_of(path: Path) -> tuple[str, int, int, int]:
     try:
         found = path.stat()
     except OSError:
-        return path.name, -1, 0
-    return path.name, found.st_size, found.st_mtime_ns
+        return path.name, -1, 0, 0
+    # Files of two versions may have one size and, where archives or images set it, one time of writing.
+    return path.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lowres_stilts.evaluation.table import PARTS
 from lowres_stilts.study.headline import plain, signed
 
 LATEX = str.maketrans(
@@ -100,21 +101,25 @@ def _combinations(results: Mapping[str, Any]) -> Table:
 def _languages(results: Mapping[str, Any]) -> Table:
     rows, values = [], []
     varied = [key for key in AXES if len({str(row[key]) for row in results["rows"]}) > 1] or ["target"]
+    scores = [told["score"] for row in results["rows"] for told in row["languages"].values()]
+    parts = [name for name in PARTS if scores and all(name in score for score in scores)]
     for row in results["rows"]:
         for language, told in row["languages"].items():
             gain = told["gain"]
+            own = [round(told["score"][name], 1) for name in parts]
             without = plain(told["baseline"]) if told["baseline"] else ""
             shown = [plain(told["score"]), signed(gain) if gain else ""]
+            shown += map(str, own)
             rows.append([*(str(row[key]) for key in varied), language, str(told["n"]), without, *shown])
             about = [*(row[key] for key in AXES), row["metric"], language, told["n"]]
-            values.append([*about, *_flat(told["baseline"]), *_flat(told["score"]), *_flat(gain)])
+            values.append([*about, *_flat(told["baseline"]), *_flat(told["score"]), *_flat(gain), *own])
     sides = [f"{side}_{figure}" for side in ("baseline", "score", "gain") for figure in FIGURES]
     return Table(
         "languages",
         "All languages",
-        [*varied, "language", "n", "without", "with", "gain"],
+        [*varied, "language", "n", "without", "with", "gain", *parts],
         rows,
-        [*AXES, "metric", "language", "n", *sides],
+        [*AXES, "metric", "language", "n", *sides, *parts],
         values,
     )
 
