@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.home import REMEDY, home, is_writable, private_folder, temporary_root
-from lowres_stilts.names import readable, require_utf8
+from lowres_stilts.names import misplaced, readable, require_utf8
 
 
 def cache_dir() -> Path:
@@ -52,6 +52,8 @@ def require_new(output: Path) -> None:
         UsageError: something is there, or the path is not UTF-8.
     """
     require_utf8(output)
+    if output.is_file():
+        raise UsageError(f"{output} is a file; a folder is wanted, one that is not there yet")
     if output.exists():
         raise UsageError(f"{output} is there already; choose another folder or remove it")
 
@@ -61,9 +63,15 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turns a full disk or an unwritable folder into a `RunError` that names the path."""
     try:
         yield
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        wrong = f"{path} is a file; a folder is wanted" if path.is_file() else misplaced(path)
+        raise RunError(wrong or _unwritable(path, error)) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot write {readable(path)}: {reason}; {_remedy(path)}") from error
+        raise RunError(_unwritable(path, error)) from error
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"cannot write {readable(path)}: {error.strerror or error}; {_remedy(path)}"
 
 
 def _remedy(path: Path) -> str:

@@ -35,7 +35,7 @@ WRONG_OPTIONS = {
     "--languages en --text en=": (2, "--text: 'en=' is not of the form"),
     "--languages en --text sw=x.txt": (2, "--text: sw is none of --languages en"),
     "--text sw=x.txt": (2, "--text: say with --languages which"),
-    "--languages sw --text sw=x.txt": (1, "x.txt: cannot be read as UTF-8 text"),
+    "--languages sw --text sw=x.txt": (1, "x.txt: cannot be read: No such file or directory"),
     "--languages qu": (1, "there is no word list of qu; give a text"),
     "--languages en --vocabulary 9": (2, "--vocabulary"),
     "--vocabulary 2000": (2, "--vocabulary says something about --languages only"),

@@ -1,6 +1,7 @@
 """`lowres-stilts run`: all phases of a recipe."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from lowres_stilts.cli.help import example
 from lowres_stilts.cli.interrupt import interruptible
 
 if TYPE_CHECKING:
+    from lowres_stilts.api import Run
     from lowres_stilts.training.team import Team
 
 WIDTH_OF_FILES = 100
@@ -59,3 +61,19 @@ def _run(
     Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(finished.table())
     typer.echo(f"results: {finished.folder / 'results.json'}")
     typer.echo(f"report: {finished.report}")
+    for line in _next_commands(finished):
+        typer.echo(line, err=True)
+
+
+def _next_commands(finished: "Run") -> list[str]:
+    """What can be done with the run; nothing where it has no package."""
+    if not finished.packages:
+        return []
+    folder, package = (shlex.quote(str(path)) for path in (finished.folder, [*finished.packages.values()][-1]))
+    bundle = shlex.quote(str(Path("bundles") / finished.folder.resolve().name))
+    return [
+        "next:",
+        f"  lowres-stilts evaluate {folder}",
+        f"  lowres-stilts export {folder} -o {bundle}",
+        f"  lowres-stilts hub push {package} OWNER/NAME --dry-run",
+    ]

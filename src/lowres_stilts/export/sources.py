@@ -10,9 +10,10 @@ from lowres_stilts.errors import ExportError, PackageError
 from lowres_stilts.export.reference import float_encoder
 from lowres_stilts.hub.load import Loaded, load_base, put_over
 from lowres_stilts.hub.manifest import Base, TaskPart
-from lowres_stilts.hub.pack import pack_run
+from lowres_stilts.hub.pack import packages_of
 from lowres_stilts.hub.verify import Package, open_package
 from lowres_stilts.names import file_name
+from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
@@ -122,7 +123,7 @@ def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
 
 
 def _package_of(place: Path) -> Path:
-    return pack_run(place)[-1] if (place / "phases").is_dir() else place
+    return packages_of(place)[-1] if RunFolder(place).is_run else place
 
 
 def _short(base: Base) -> str:

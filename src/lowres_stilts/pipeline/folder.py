@@ -11,10 +11,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lowres_stilts.errors import LowresStiltsError, RunError, UsageError
+from lowres_stilts.errors import RunError, UsageError
 from lowres_stilts.names import file_name, require_utf8
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import locked, remove_leftovers, storage_errors, write_json, write_text
+
+BEFORE_WORK = {"recipe.yaml", "log.jsonl"}
+"""All that there is of a run before its first phase or prediction."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class RunFolder:
     def results_file(self) -> Path:
         """There when the run is finished."""
         return self.path / "results.json"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here."""
+        return self.recipe.is_file() or (self.path / "phases").is_dir()
 
     def phase(self, name: str) -> Path:
         """Checkpoint and module of one phase."""
@@ -78,31 +86,38 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
     require_utf8(path)
     folder = RunFolder(path)
     if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; name a folder with -o")
-    taken = path.is_dir() and any(item.name != ".lock" for item in path.iterdir())
+        raise UsageError(f"{path} is a file; a folder is wanted: name one with -o")
+    made = not path.exists()
+    taken = not made and any(item.name != ".lock" for item in path.iterdir())
     if taken and not resume:
         raise UsageError(f"{path} exists already; go on with --resume, or choose another folder with -o")
     if taken and not folder.recipe.exists():
         raise UsageError(f"{path} has files but no run; choose another folder with -o")
     if taken:
         _require_same(folder.recipe, recipe)
-    with locked(path):
-        remove_leftovers(path)
-        if not folder.recipe.exists():
-            write_text(folder.recipe, recipe.as_yaml())
-        try:
+    try:
+        with locked(path):
+            remove_leftovers(path)
+            if not folder.recipe.exists():
+                write_text(folder.recipe, recipe.as_yaml())
             yield folder
-        except LowresStiltsError:
-            if not taken:
-                _free(path)
-            raise
+    except Exception:
+        if not taken:
+            _clear(path, remove=made)
+        raise
 
 
-def _free(path: Path) -> None:
-    """Leaves a folder to the next run where a mistake, such as a model that is not there, came before a phase."""
-    if not (path / "phases").exists():
-        for name in ("recipe.yaml", "log.jsonl"):
-            (path / name).unlink(missing_ok=True)
+def _clear(path: Path, *, remove: bool) -> None:
+    """Leaves nothing of a run that ended before its first phase, for instance since its model is not there."""
+    with contextlib.suppress(RunError, OSError), locked(path):  # else another process has come meanwhile
+        if {item.name for item in path.iterdir()} - {".lock"} <= BEFORE_WORK:
+            for name in BEFORE_WORK:
+                (path / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        if [item.name for item in path.iterdir()] == [".lock"]:
+            (path / ".lock").unlink()
+        if remove:
+            path.rmdir()
 
 
 def _require_same(path: Path, recipe: Recipe) -> None:

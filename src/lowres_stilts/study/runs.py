@@ -8,6 +8,7 @@ from typing import Any
 
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.evaluation.table import worries
+from lowres_stilts.names import require_folder
 from lowres_stilts.pipeline.material import read_tests
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER
 from lowres_stilts.recipe.schema import Recipe
@@ -74,6 +75,7 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    require_folder(folder, UsageError)
     path = folder / "results.json"
     try:
         results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
