@@ -7,9 +7,11 @@ from lowres_stilts.display import Display
 from lowres_stilts.pipeline.folder import RunFolder, open_run
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.storage import using_cache
 from lowres_stilts.training.team import ALONE, Team
 
 
+@using_cache()
 def run(
     recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None, team: Team = ALONE
 ) -> dict[str, Any]:
