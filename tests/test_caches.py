@@ -154,7 +154,7 @@ def test_nested_uses_are_counted(root):
 
 
 def test_features_in_use_can_be_read_on(root):
-    task, examples = REGISTRY["mlm"], [TextExample(text) for text in ("the cat ran", "sad rain")]
+    task, examples = REGISTRY["mlm"], [TextExample(text, None, None) for text in ("the cat ran", "sad rain")]
     features = cached_features(task, examples, tiny_tokenizer(), 16)
     assert ask("cache", "clean", "features", "--yes").returncode == 0
     assert len(features.sequences) == 3

@@ -29,6 +29,10 @@ def run_command(
         typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the recipe; the value is YAML."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(help="Also follow it in tensorboard, mlflow or wandb; several may be given."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of a table.")] = False,
 ) -> None:
     """Trains the intermediate and the target phase, and evaluates zero-shot in every language.
@@ -41,16 +45,23 @@ def run_command(
     from lowres_stilts.training.team import joined
 
     with interruptible(), joined() as team:
-        _run(recipe, output, overrides or [], resume=resume, as_json=as_json, team=team)
+        _run(recipe, output, overrides or [], log or [], resume=resume, as_json=as_json, team=team)
 
 
 def _run(
-    recipe: Path, output: Path | None, overrides: list[str], *, resume: bool, as_json: bool, team: "Team"
+    recipe: Path,
+    output: Path | None,
+    overrides: list[str],
+    log: list[str],
+    *,
+    resume: bool,
+    as_json: bool,
+    team: "Team",
 ) -> None:
     from lowres_stilts.api import run
     from lowres_stilts.recipe import Recipe
 
-    finished = run(Recipe.load(recipe, overrides), output, resume=resume, team=team)
+    finished = run(Recipe.load(recipe, overrides), output, resume=resume, team=team, trackers=log)
     if not team.is_main:
         return
     if as_json:

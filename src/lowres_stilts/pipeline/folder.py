@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class RunFolder:
     """Folders of phases that lie elsewhere, by name: several runs may share them."""
     silent: bool = False
     """Nothing is logged: another process does that."""
+    followers: tuple[Callable[[str, Mapping[str, Any]], None], ...] = ()
+    """Told every event that is logged with its details, and the results as the event `results`."""
 
     @property
     def recipe(self) -> Path:
@@ -63,6 +65,7 @@ class RunFolder:
     def finish(self, results: dict[str, Any]) -> None:
         """Writes the results; from then on the run is finished."""
         write_json(self.results_file, results)
+        self._tell("results", results)
 
     def log(self, event: str, **details: Any) -> None:
         """Adds a line to `log.jsonl`."""
@@ -72,6 +75,22 @@ class RunFolder:
         path = self.path / "log.jsonl"
         with storage_errors(path), path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._tell(event, details)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What was logged until now; a line that a killed process left unfinished is passed over."""
+        path = self.path / "log.jsonl"
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+            with contextlib.suppress(json.JSONDecodeError):
+                yield json.loads(line)
+
+    def updates(self) -> dict[str, int]:
+        """The last update that was logged, by phase, in the order of the phases."""
+        return {event["phase"]: event["update"] for event in self.events() if event["event"] == "update"}
+
+    def _tell(self, event: str, details: Mapping[str, Any]) -> None:
+        for follower in self.followers:
+            follower(event, details)
 
 
 @contextlib.contextmanager
@@ -98,6 +117,7 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
     try:
         with locked(path):
             remove_leftovers(path)
+            _end_last_line(path / "log.jsonl")
             if not folder.recipe.exists():
                 write_text(folder.recipe, recipe.as_yaml())
             yield folder
@@ -105,6 +125,13 @@ def open_run(path: Path, recipe: Recipe, *, resume: bool) -> Iterator[RunFolder]
         if not taken:
             _clear(path, remove=made)
         raise
+
+
+def _end_last_line(path: Path) -> None:
+    """A killed process may have left half a line, which the next one must not be written behind."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        with storage_errors(path), path.open("a", encoding="utf-8") as handle:
+            handle.write("\n")
 
 
 def _clear(path: Path, *, remove: bool) -> None:
