@@ -14,6 +14,9 @@ MOST_POINTS = 300
 SMOOTH = 20
 """The drawn mean is over this share of the updates: one in so many."""
 
+ROOM = 1.03
+"""Of the last update, so that what is drawn there is whole."""
+
 
 def curves_of(folder: RunFolder) -> list[dict[str, Any]]:
     """Update, loss and dev score of each phase that was trained here, in the order of training."""
@@ -72,11 +75,12 @@ def _paint_losses(axes: Any, phase: Mapping[str, Any]) -> None:
     axes.plot(*_thinned(updates, smooth), color=ACCENT, lw=1.6)
     axes.set_title(phase["phase"], loc="left", color=INK)
     axes.set_ylabel("loss")
+    axes.set_xlim(0, updates[-1] * ROOM)
 
 
 def _paint_dev(axes: Any, phase: Mapping[str, Any]) -> None:
     axes.set_ylabel("dev, points")
-    axes.set_xlim(0, phase["losses"][-1][0])
+    axes.set_xlim(0, phase["losses"][-1][0] * ROOM)
     if not phase["dev"]:
         return
     updates, scores = np.array(phase["dev"], float).T
