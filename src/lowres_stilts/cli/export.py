@@ -48,10 +48,10 @@ def export_command(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Compare scores too, on this XTREME folder, in --score-languages, else --languages."),
+        typer.Option(help="Compare scores too, on this folder: XTREME's, or that of the packages' own files."),
     ] = None,
     score_languages: Annotated[
-        str | None, typer.Option(help="With --data: compare scores in these only, or in all; nothing is trimmed.")
+        str | None, typer.Option(help="With --data: in these, or all; those of --languages by default.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --data: the first n examples of each language; 100.")
@@ -95,8 +95,8 @@ def export_command(
         written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
         typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
-    scored = listed(score_languages or languages)
-    tests = _tests(data, limit or LIMIT, [] if scored == ["all"] else scored, say) if data else None
+    scored = listed(None if score_languages == "all" else score_languages or languages)
+    tests = _tests(places, data, limit or LIMIT, scored, say) if data else None
     tolerated = TOLERANCE if tolerance is None else tolerance
     if onto:
         if len(places) != 1 or text or vocabulary or quantize or embeddings or (languages and not data):
@@ -180,8 +180,16 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
     return word_counts(wanted, files)
 
 
-def _tests(folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]") -> "Tests":
+def _tests(
+    places: list[Path], folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]"
+) -> "Tests":
     from lowres_stilts.export.evaluation_data import evaluation_data
+    from lowres_stilts.export.sources import package_of
+    from lowres_stilts.hub.manifest import read_manifest
     from lowres_stilts.tasks.load import open_source
 
-    return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages, say)
+    settings = data_settings("xtreme", folder)
+    recipes = [read_manifest(package_of(place)).recipe for place in places]
+    own = {name: files for r in recipes for name, files in r["data"]["files"].items() if name in r["tasks"]}
+    source = open_source(settings.model_copy(update={"files": own}), "name it with --data")
+    return evaluation_data(source, limit, languages, say)

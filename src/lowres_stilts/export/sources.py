@@ -52,7 +52,7 @@ def open_packages(places: Sequence[Path]) -> list[Package]:
         PackageError: one is damaged, or they have different bases.
         RunError: a run's package cannot be written.
     """
-    packages = [open_package(_package_of(place)) for place in places]
+    packages = [open_package(package_of(place)) for place in places]
     first = packages[0].manifest.base
     for package in packages[1:]:
         other = package.manifest.base
@@ -62,6 +62,16 @@ def open_packages(places: Sequence[Path]) -> list[Package]:
                 f"{first.id} ({_short(first)}); a bundle has one base, so export them apart"
             )
     return packages
+
+
+def package_of(place: Path) -> Path:
+    """The folder itself; of a finished run, its last phase's package.
+
+    Raises:
+        PackageError: the run is not finished, or has no package.
+        RunError: a run's package cannot be written.
+    """
+    return packages_of(place)[-1] if RunFolder(place).is_run else place
 
 
 def items_of(packages: Sequence[Package]) -> list[Item]:
@@ -120,10 +130,6 @@ def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
         changes |= {"quantize": "none", "embeddings": "none"}
     base = bases[0].model_copy(update=changes)
     return float_encoder(load_base(packages[0], base, device="cpu")), base
-
-
-def _package_of(place: Path) -> Path:
-    return packages_of(place)[-1] if RunFolder(place).is_run else place
 
 
 def _short(base: Base) -> str:
