@@ -14,7 +14,7 @@ import nox
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["dist", "extras"]
 
-EXTRAS = ("core", "train", "export", "serve", "study", "starter", "all")
+EXTRAS = ("core", "train", "export", "serve", "study", "starter", "tensorboard", "mlflow", "wandb", "all")
 VERSIONS = ("lowest-direct", "highest")
 SCRATCH = Path(".nox") / "matrix"
 DIST = SCRATCH / "dist"

@@ -15,12 +15,13 @@ from page import settle
 
 PAGE = Path(__file__).parent.parent / "docs" / "licences.md"
 PROJECT = "lowres-stilts"
-EXTRAS = ("", "train", "export", "serve", "study", "starter")
+EXTRAS = ("", "train", "export", "serve", "study", "starter", "tensorboard", "mlflow", "wandb")
 INTRODUCTION = """# Licences of what is installed
 
 lowres-stilts is under the Apache License 2.0. These are the packages that its core and its extras bring, their own
 dependencies included, with the licence that each declares in its metadata; `python scripts/licences.py` writes
-this page. Each is listed under the first that needs it of core, train, export, serve, study and starter.
+this page. Each is listed under the first that needs it of core, train, export, serve, study, starter, tensorboard,
+mlflow and wandb.
 
 Not listed: NVIDIA's CUDA libraries, which torch for GPUs brings under NVIDIA's licence, and what an environment
 marker leaves out on Linux with Python {python}. Models and data sets have licences of their own:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,8 @@ ROOMS = {
     "study": ("study",),
     "starter": (),
 }
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+"""Extras that bring a tracker over those of `train`; `all` is without them."""
 HEAVY = ("torch", "transformers", "datasets", "peft")
 PATIENCE = 120
 
@@ -35,6 +37,10 @@ PATIENCE = 120
 def main(extra: str, place: Path | None = None) -> None:
     if extra == "bundle":
         _write_bundle(place)
+        return
+    if extra in TRACKERS:
+        _followed(extra)
+        print(f"{extra}: ok")
         return
     for name in ROOMS if extra == "all" else ("core", extra):
         for room in ROOMS[name]:
@@ -60,6 +66,12 @@ def _train(_: Path | None) -> None:
     with _run_of_a_tiny_model() as run:
         assert set(run.scores) == {"en", "sw", "ur"}
     assert len(json.loads(_call("tasks", "--json"))) > 30
+
+
+def _followed(tracker: str) -> None:
+    os.environ["WANDB_MODE"] = "offline"
+    with _run_of_a_tiny_model(trackers=[tracker]) as run:
+        assert any((run.folder / tracker).iterdir())
 
 
 def _export(_: Path | None) -> None:
@@ -132,14 +144,14 @@ def _import_all(package: str) -> None:
 
 
 @contextmanager
-def _run_of_a_tiny_model() -> Iterator[lowres_stilts.Run]:
+def _run_of_a_tiny_model(trackers: Sequence[str] = ()) -> Iterator[lowres_stilts.Run]:
     from tests.models import write_tiny_model
     from tests.project import write_project
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         recipe = write_project(place / "project", write_tiny_model(place / "model"))
-        yield lowres_stilts.run(recipe, place / "run", quiet=True)
+        yield lowres_stilts.run(recipe, place / "run", quiet=True, trackers=trackers)
 
 
 def _write_bundle(folder: Path | None) -> None:

@@ -1,7 +1,7 @@
 """What `lowres_stilts` gives to Python: a recipe in, a finished run out."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -161,6 +161,7 @@ def run(
     resume: bool = False,
     quiet: bool = False,
     team: Team = ALONE,
+    trackers: Sequence[str] = (),
 ) -> Run:
     """Trains, evaluates zero-shot in every language, packs the modules and writes the report.
 
@@ -171,6 +172,7 @@ def run(
         quiet: show no progress on standard error.
         team: the processes that train it together, from `lowres_stilts.training.team.joined()`; all of them
             call this, and all get the run.
+        trackers: what is told losses and scores as they come: `tensorboard`, `mlflow`, `wandb`.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault; the message says what to do.
@@ -181,7 +183,8 @@ def run(
     with naming_extras():
         from lowres_stilts import pipeline  # noqa: PLC0415
 
-        results = pipeline.run(loaded, place, resume=resume, display=Display(quiet=quiet), team=team)
+        shown = Display(quiet=quiet)
+        results = pipeline.run(loaded, place, resume=resume, display=shown, team=team, trackers=trackers)
         if team.is_main:
             _publish(place)
     return Run(place, team.from_main(lambda: results))

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from lowres_stilts.errors import MissingExtraError
 
@@ -18,6 +19,14 @@ LIBRARIES = {
 """Modules by extra, each under the smallest that has it."""
 
 
+def install_command(extra: str) -> str:
+    """What installs an extra here: in a clone, the clone with it."""
+    root = Path(__file__).parents[2]
+    if not (root / "pyproject.toml").is_file():
+        return f"pip install 'lowres-stilts[{extra}]'"
+    return f"pip install -e '{'.' if root == Path.cwd() else root}[{extra}]'"
+
+
 @contextlib.contextmanager
 def naming_extras() -> Iterator[None]:
     """Says what to install where a library of an extra is missing.
@@ -32,6 +41,4 @@ def naming_extras() -> Iterator[None]:
         extra = next((name for name, modules in LIBRARIES.items() if library in modules), None)
         if extra is None:
             raise
-        raise MissingExtraError(
-            f"{library} is not installed: pip install 'lowres-stilts[{extra}]' brings it"
-        ) from error
+        raise MissingExtraError(f"{library} is not installed: {install_command(extra)} brings it") from error

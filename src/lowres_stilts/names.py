@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import LowresStiltsError, UsageError
 
 FORBIDDEN = ("/", "\\", "..")
 """What no name of a task or language may have: it would point to another folder."""
@@ -79,6 +79,37 @@ def require_utf8(path: Path | str, remedy: str = "rename it, or choose another")
     """
     if not _is_utf8(str(path)):
         raise UsageError(f"{readable(path)}: not UTF-8, and libraries cannot open such paths; {remedy}")
+
+
+def require_folder(path: Path, error: type[LowresStiltsError], remedy: str = "") -> None:
+    """Refuses what is no folder; a file is said to be one.
+
+    Args:
+        path: where it should be.
+        error: what to raise.
+        remedy: what to do where nothing is there.
+
+    Raises:
+        LowresStiltsError: of that class.
+    """
+    if path.is_dir():
+        return
+    if path.exists():
+        raise error(f"{path} is a file; a folder is wanted")
+    raise error(f"{path}: no such folder{'; ' if remedy else ''}{remedy}")
+
+
+def unreadable(path: Path, problem: OSError) -> str:
+    """Why a file cannot be read, such as that it is a folder."""
+    return misplaced(path) or f"{path}: cannot be read: {problem.strerror}"
+
+
+def misplaced(path: Path) -> str | None:
+    """What is wrong with the place of a file: it is a folder, or one of the folders above it is a file."""
+    if path.is_dir():
+        return f"{path} is a folder; a file is wanted"
+    above = next((folder for folder in path.parents if folder.is_file()), None)
+    return f"{above} is a file; a folder is wanted" if above else None
 
 
 def _cleaned(name: str, plain: re.Pattern[str]) -> str:

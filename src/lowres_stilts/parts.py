@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lowres_stilts.errors import LowresStiltsError
+from lowres_stilts.names import unreadable
 
 
 class Part(BaseModel):
@@ -36,7 +37,7 @@ def read_part(path: Path, model: type[AnyPart], error: type[LowresStiltsError], 
     except FileNotFoundError:
         raise error(f"{path.parent}: no {path.name}, so this is no {noun}") from None
     except OSError as problem:
-        raise error(f"{path}: cannot be read: {problem.strerror}") from problem
+        raise error(unreadable(path, problem)) from problem
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the file"

@@ -6,15 +6,19 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lowres_stilts.errors import RunError, UsageError
+from lowres_stilts.errors import LowresStiltsError, RunError, UsageError
 from lowres_stilts.home import REMEDY, home, is_writable, private_folder, temporary_root
-from lowres_stilts.names import readable, require_utf8
+from lowres_stilts.names import misplaced, readable, require_utf8
+
+USERS = "in-use"
+"""The folder in the cache with a lock for each process that works with what is there."""
 
 
 def cache_dir() -> Path:
@@ -52,6 +56,8 @@ def require_new(output: Path) -> None:
         UsageError: something is there, or the path is not UTF-8.
     """
     require_utf8(output)
+    if output.is_file():
+        raise UsageError(f"{output} is a file; a folder is wanted, one that is not there yet")
     if output.exists():
         raise UsageError(f"{output} is there already; choose another folder or remove it")
 
@@ -61,9 +67,15 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turns a full disk or an unwritable folder into a `RunError` that names the path."""
     try:
         yield
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        wrong = f"{path} is a file; a folder is wanted" if path.is_file() else misplaced(path)
+        raise RunError(wrong or _unwritable(path, error)) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot write {readable(path)}: {reason}; {_remedy(path)}") from error
+        raise RunError(_unwritable(path, error)) from error
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"cannot write {readable(path)}: {error.strerror or error}; {_remedy(path)}"
 
 
 def _remedy(path: Path) -> str:
@@ -174,3 +186,38 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def using_cache() -> Iterator[None]:
+    """Keeps `lowres-stilts cache clean` from removing what this process works with; also a decorator.
+
+    Nobody can clean a cache that cannot be written, so there nothing is held.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(LowresStiltsError, OSError):
+            users = cache_dir() / USERS
+            marker = users / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            with locked(users, wait=True):
+                held.callback(marker.unlink, missing_ok=True)
+                held.enter_context(FileLock(marker))
+        yield
+
+
+@contextlib.contextmanager
+def alone_with_cache() -> Iterator[Path]:
+    """The cache folder, while no process works with what is in it; those that begin wait.
+
+    Raises:
+        RunError: a process does, or the folder cannot be written.
+    """
+    root = cache_dir()
+    with locked(root / USERS):
+        for marker in root.glob(f"{USERS}/[0-9]*"):
+            try:
+                with FileLock(marker, timeout=0):
+                    marker.unlink(missing_ok=True)  # of a process that died
+            except Timeout:
+                number = marker.name.partition("-")[0]
+                raise RunError(f"{root}: in use by process {number}; wait for it or stop it") from None
+        yield root

@@ -35,11 +35,12 @@ WRONG_OPTIONS = {
     "--languages en --text en=": (2, "--text: 'en=' is not of the form"),
     "--languages en --text sw=x.txt": (2, "--text: sw is none of --languages en"),
     "--text sw=x.txt": (2, "--text: say with --languages which"),
-    "--languages sw --text sw=x.txt": (1, "x.txt: cannot be read as UTF-8 text"),
+    "--languages sw --text sw=x.txt": (1, "x.txt: cannot be read: No such file or directory"),
     "--languages qu": (1, "there is no word list of qu; give a text"),
     "--languages en --vocabulary 9": (2, "--vocabulary"),
     "--vocabulary 2000": (2, "--vocabulary says something about --languages only"),
     "--limit 5": (2, "--limit says something about --data only"),
+    "--score-languages sw": (2, "--score-languages says something about --data only"),
     "--tolerance 0": (2, "--tolerance says something about --data only"),
     "{package} --merge": (2, "--merge takes one package or run"),
     "--merge --languages en": (2, "--merge takes one"),
@@ -111,3 +112,26 @@ def test_an_adapter_for_a_bundle_that_is_there(zoo, tmp_path):
     assert Bundle.load(zoo.bundle, threads=1).load_adapter(tmp_path / "more").name == "first"
     code, out, _ = export(zoo.packages["first"], "-o", tmp_path / "again", "--onto", zoo.bundle, "--json")
     assert (code, json.loads(out)["name"]) == (0, "first")
+
+
+@pytest.mark.parametrize(
+    ("asked", "scored"), [((), {"en", "sw", "ur"}), (("--score-languages", "sw,ur"), {"sw", "ur"})]
+)
+def test_scores_are_compared_in_languages_to_which_nothing_is_trimmed(asked, scored, zoo, tmp_path):
+    data = ["--data", zoo.recipe.data.dir, "--limit", "5", "--tolerance", "100"]
+    code, out, err = export(zoo.packages["first"], "-o", tmp_path / "bundle", *data, *asked, "--json")
+    assert code == 0, err
+    manifest = json.loads(out)
+    assert manifest["languages"] is None
+    assert set(manifest["parity"]["scores"]["bundle"]["first"]) == scored
+
+
+def test_scores_are_compared_in_other_languages_than_the_trimmed_ones(zoo, tmp_path):
+    (tmp_path / "text").write_text("glad happy sun\n")
+    trim = ["--languages", "en", "--text", f"en={tmp_path / 'text'}", "--score-languages", "all"]
+    data = ["--data", zoo.recipe.data.dir, "--limit", "5", "--tolerance", "100"]
+    code, out, err = export(zoo.packages["first"], "-o", tmp_path / "bundle", *data, *trim, "--json")
+    assert code == 0, err
+    manifest = json.loads(out)
+    assert set(manifest["languages"]) == {"en"}
+    assert set(manifest["parity"]["scores"]["bundle"]["first"]) == {"en", "sw", "ur"}

@@ -282,7 +282,7 @@ def test_a_recipe_is_a_mapping(text, write):
 
 def test_files_that_cannot_be_read_are_named(tmp_path, write):
     assert refusal(tmp_path / "none.yaml") == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
-    assert refusal(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+    assert refusal(tmp_path) == f"{tmp_path} is a folder; a file is wanted"
     path = write(b"name: \xff")
     assert refusal(path) == f"{path}: cannot be read: not valid UTF-8"
 

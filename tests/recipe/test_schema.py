@@ -137,3 +137,19 @@ def test_the_nearest_key_is_that_of_the_section(changes, meant):
         RECIPE.changed(changes)
     said = str(caught.value)
     assert said.endswith(f"unknown key; did you mean {meant!r}?") if meant else "tran" in said
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("mps", "model.device: mps is not supported; use cpu"),
+        ("MPS", "model.device: mps is not supported; use cpu"),
+        ("cuda:0", "model.device: use cuda, not cuda:0; CUDA_VISIBLE_DEVICES says which GPU that is"),
+        ("gpu", "model.device: use cuda, not gpu; CUDA_VISIBLE_DEVICES says which GPU that is"),
+        ("tpu", "model.device: Input should be 'auto', 'cpu' or 'cuda', found 'tpu'"),
+    ],
+)
+def test_a_device_of_another_name_is_answered_with_ours(device, message):
+    with pytest.raises(RecipeError) as caught:
+        RECIPE.changed({"model.device": device})
+    assert str(caught.value).endswith(message)

@@ -9,8 +9,10 @@ from lowres_stilts.tasks.check import FileReport, check_folder
 from lowres_stilts.tasks.load import custom_task
 from lowres_stilts.tasks.masked import parse_plain_text, read_text_lines
 from lowres_stilts.tasks.retrieval import read_mining, read_parallel
+from lowres_stilts.tasks.source import FolderSource
 from lowres_stilts.tasks.task import Task
 from tests.commands import ask
+from tests.project import write_project
 from tests.tiny import tiny_tokenizer
 
 
@@ -50,7 +52,7 @@ def plain_texts(**fields):
 
 
 def report_of(folder, *names):
-    report = check_folder(folder, [REGISTRY[name] for name in names], tiny_tokenizer())
+    report = check_folder(FolderSource(folder), [REGISTRY[name] for name in names], tiny_tokenizer())
     return report, {(found.task, found.split, found.language): found for found in report.files}
 
 
@@ -96,7 +98,7 @@ def test_every_family_counts_its_labels_and_the_pieces_of_its_fields(
     task = custom_task("mine", CustomTask(family=family, languages=["sw"], **SETTINGS.get(family, {})))
     write(tmp_path, {file: content, "x.en": "1\tsun\n" if "pool" in changes else "sun\n"})
     task = dataclasses.replace(task, files={"test": file}, **changes)
-    (found,) = check_folder(tmp_path, [task], tiny_tokenizer()).files
+    (found,) = check_folder(FolderSource(tmp_path), [task], tiny_tokenizer()).files
     assert found.error is None
     assert (found.labels, found.pieces["longest"]) == (labels, longest)
 
@@ -105,7 +107,7 @@ def test_lengths_are_summed_up_and_the_first_overlaps_shown(tmp_path):
     write(
         tmp_path, {"train-en.txt": "the\ncat\nsat\n", "test-sw.txt": "the\ncat\nthe cat\nsat\nthe cat dog\ncat\n"}
     )
-    report = check_folder(tmp_path, [plain_texts(max_length=4)], tiny_tokenizer())
+    report = check_folder(FolderSource(tmp_path), [plain_texts(max_length=4)], tiny_tokenizer())
     assert report.files[1] == FileReport(
         "mine", "test", "sw", str(tmp_path / "test-sw.txt"),
         examples=6, labels={"labelled": 6},
@@ -116,7 +118,7 @@ def test_lengths_are_summed_up_and_the_first_overlaps_shown(tmp_path):
 
 def test_all_of_a_large_file_is_counted(tmp_path):
     write(tmp_path, {"test-sw.txt": "the cat sat\n" + "the\n" * 1000})
-    (found,) = check_folder(tmp_path, [plain_texts()], tiny_tokenizer()).files
+    (found,) = check_folder(FolderSource(tmp_path), [plain_texts()], tiny_tokenizer()).files
     assert (found.examples, found.pieces["longest"], found.pieces["median"]) == (1001, 5, 3)
 
 
@@ -124,7 +126,7 @@ def test_english_is_looked_for_in_training_and_only_the_tasks_languages_in_test(
     names = ("train-en.txt", "train-sw.txt", "test-en.txt", "test-sw.txt")
     for absent, missing in (("train-sw", []), ("train-en", ["train-en"]), ("test-sw", ["test-sw"])):
         folder = write(tmp_path / absent, {name: "the\n" for name in names if not name.startswith(absent)})
-        report = check_folder(folder, [plain_texts()], tiny_tokenizer())
+        report = check_folder(FolderSource(folder), [plain_texts()], tiny_tokenizer())
         assert report.missing == [str(folder / f"{name}.txt") for name in sorted([*missing, "dev-en"])]
         assert report.unused == [str(folder / "test-en.txt")]
 
@@ -133,7 +135,7 @@ def test_a_pool_needs_no_training_data(tmp_path):
     files = {split: f"{split}-{{lang}}.tsv" for split in ("train", "test")}
     task = Task("pairs", "retrieval", "", ("sw",), "accuracy", pool=read_parallel, files=files)
     write(tmp_path, {"test-sw.tsv": "sun\ttea\n"})
-    assert check_folder(tmp_path, [task], tiny_tokenizer()).missing == []
+    assert check_folder(FolderSource(tmp_path), [task], tiny_tokenizer()).missing == []
 
 
 def test_files_beside_others_hidden_ones_and_descriptions_are_no_unused_data(tmp_path):
@@ -143,14 +145,14 @@ def test_files_beside_others_hidden_ones_and_descriptions_are_no_unused_data(tmp
         "bucc2018/zh-en.dev.gold": "1\t2\n",
     }
     write(tmp_path, used | {"README.md": "", "make.py": "", "raw/.part": "", "raw/x.gold": ""})
-    report = check_folder(tmp_path, [REGISTRY["bucc2018"]], tiny_tokenizer())
+    report = check_folder(FolderSource(tmp_path), [REGISTRY["bucc2018"]], tiny_tokenizer())
     assert report.unused == [str(tmp_path / "raw" / "x.gold")]
 
 
 def test_each_file_is_told_and_tasks_without_any_are_left_out(folder):
     told = []
     tasks = [REGISTRY[name] for name in ("pawsx", "xnli")]
-    report = check_folder(folder, tasks, tiny_tokenizer(), told.append)
+    report = check_folder(FolderSource(folder), tasks, tiny_tokenizer(), told.append)
     assert told == [str(folder / "xnli" / f"{name}.tsv") for name in ("train-en", "dev-en", "test-sw")]
     assert [found.file for found in report.files] == told
     found = report.as_json()
@@ -183,6 +185,40 @@ def test_the_command(folder, tiny_model):
     wrong = ask("data", "check", folder / "nowhere")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert ask("data", "check", folder, "--task", "xnlj").returncode == 2
+
+
+def test_a_recipe_is_checked_with_its_own_files(tmp_path, tiny_model):
+    recipe = write_project(tmp_path, tiny_model)
+    done = ask("data", "check", recipe, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {(row["task"], row["split"], row["language"]): row for row in json.loads(done.stdout)["files"]}
+    assert {key[:2] for key in rows} == {
+        *(("choice", split) for split in ("train", "dev")),
+        *(("mood", split) for split in ("train", "dev", "test")),
+    }
+    assert rows["mood", "test", "ur"]["labels"] == {"glad": 20, "sad": 20, "calm": 20}
+    assert rows["mood", "train", "en"]["file"] == str(tmp_path / "data" / "mood-train-en.tsv")
+    (tmp_path / "data" / "mood-test-ur.tsv").unlink()
+    (tmp_path / "data" / "mood-dev-en.tsv").write_text("glad\tglad\nno tab\n")
+    broken = ask("data", "check", recipe, "--task", "mood")
+    assert broken.returncode == 1
+    assert f"missing: {tmp_path / 'data' / 'mood-test-ur.tsv'}\n" in broken.stdout
+    assert f"malformed: {tmp_path / 'data' / 'mood-dev-en.tsv'}:2: " in broken.stdout
+    assert "of no task" not in broken.stdout
+    assert "choice" not in broken.stdout
+    wrong = ask("data", "check", recipe, "--task", "xnli")
+    assert wrong.stderr == "error: --task: unknown task 'xnli'; the recipe has choice, mood\n"
+
+
+def test_only_languages_and_splits_that_a_run_reads_are_missed(tmp_path, tiny_model):
+    changes = {"evaluate__languages": ["en", "sw"], "intermediate__tasks": ["tags"]}
+    recipe = write_project(tmp_path, tiny_model, **changes, data__files__tags={"train": "tags-train-en.tsv"})
+    (tmp_path / "data" / "mood-test-ur.tsv").unlink()
+    done = ask("data", "check", recipe)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "missing" not in done.stdout
+    (tmp_path / "data" / "tags-train-en.tsv").unlink()
+    assert ask("data", "check", recipe).returncode == 1
 
 
 @pytest.mark.benchmark_data

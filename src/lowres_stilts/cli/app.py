@@ -5,6 +5,7 @@ import sys
 import typer
 
 from lowres_stilts import __version__
+from lowres_stilts.cli.cache import app as cache_app
 from lowres_stilts.cli.data import app as data_app
 from lowres_stilts.cli.doctor import doctor_command
 from lowres_stilts.cli.evaluate import evaluate_command
@@ -55,6 +56,7 @@ app.command("score")(score_command)
 app.command("serve")(serve_command)
 app.command("study")(study_command)
 app.command("tasks")(tasks_command)
+app.add_typer(cache_app, name="cache")
 app.add_typer(data_app, name="data")
 app.add_typer(hub_app, name="hub")
 

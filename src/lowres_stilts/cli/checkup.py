@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lowres_stilts.extras import install_command
 from lowres_stilts.storage import cache_dir
 
 OLDEST_PYTHON = (3, 11)
@@ -22,7 +23,7 @@ TRAINS_IN = {
     "XLM-R base": 1.6e9,
 }
 """Bytes of a card that updates of 8,192 tokens take, activations computed twice (benchmarks/gpu.py)."""
-INSTALL = "pip install 'lowres-stilts[train]'"
+INSTALL = install_command("train")
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,27 @@ import typer
 from lowres_stilts.cli.help import example
 
 if TYPE_CHECKING:
+    from lowres_stilts.hub.verify import Package
+    from lowres_stilts.recipe import Recipe
     from lowres_stilts.recipe.data import DataSettings
 
 WIDTH_OF_FILES = 120
+PHASES, PACKAGE_FOLDER = "phases", "package"
+"""Of a run, and of a phase in it."""
 
 
 @example("lowres-stilts evaluate runs/xnli-small --data data/xtreme --languages sw,ur --limit 100")
 def evaluate_command(
     folder: Annotated[Path, typer.Argument(help="A finished run, or an adapter package.")],
-    data: Annotated[Path | None, typer.Option(help="The data folder; the Hub or the starter without it.")] = None,
-    source: Annotated[str, typer.Option(help="xtreme, starter or hub.")] = "xtreme",
-    task: Annotated[str | None, typer.Option(help="One of its tasks, or a retrieval task.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data folder, if not that of the run's recipe; XTREME's for a package.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="xtreme, starter or hub, if not the source of the recipe.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="One of its tasks, or a retrieval task; by default a run's target.")
+    ] = None,
     languages: Annotated[str, typer.Option(help="Languages with commas between, or all.")] = "all",
     split: Annotated[str, typer.Option(help="test or dev.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="The first n examples of each language.")] = None,
@@ -29,7 +39,8 @@ def evaluate_command(
     """Scores a trained module in the languages of a task."""
     from lowres_stilts.errors import UsageError
 
-    settings = data_settings(source, data)
+    if source is not None:
+        data_settings(source, data)
     codes = listed(languages)
     if not codes:
         raise UsageError("--languages: name some, with commas between, or all")
@@ -39,15 +50,18 @@ def evaluate_command(
 
     quiet_libraries()
     from lowres_stilts.hub.evaluate import evaluate_package
+    from lowres_stilts.hub.pack import packages_of
     from lowres_stilts.hub.verify import open_package
+    from lowres_stilts.pipeline.folder import RunFolder
     from lowres_stilts.tasks.load import open_source
 
-    target = folder / "phases" / "2-target" / "package"
-    package = open_package(target if target.is_dir() else folder)
+    is_run = RunFolder(folder).is_run
+    package = open_package(packages_of(folder)[-1] if is_run else folder)
+    recipe = recipe_of(package)
     results = evaluate_package(
         package,
-        open_source(settings),
-        task=task,
+        open_source(data_settings(source, data, recipe.data), "name the data folder with --data"),
+        task=recipe.target.task if is_run and task is None else task,
         languages="all" if codes == ["all"] else codes,
         split=split,  # type: ignore[arg-type]
         limit=limit,
@@ -69,8 +83,24 @@ def listed(languages: str | None) -> list[str]:
     return [code.strip() for code in (languages or "").split(",") if code.strip()]
 
 
-def data_settings(source: str, data: Path | None) -> "DataSettings":
+def recipe_of(package: "Package") -> "Recipe":
+    """The recipe of a package; that of its run, which names the data folder, where it lies in one."""
+    from lowres_stilts.pipeline.folder import RunFolder
+    from lowres_stilts.recipe import Recipe
+
+    folder = package.folder.absolute()
+    in_run = folder.name == PACKAGE_FOLDER and folder.parent.parent.name == PHASES
+    results = RunFolder(folder.parent.parent.parent).results() if in_run else None
+    return Recipe.stored(package.manifest.recipe if results is None else results["recipe"], folder)
+
+
+def data_settings(source: str | None, data: Path | None, own: "DataSettings | None" = None) -> "DataSettings":
     """Where the examples come from, by the options of the command line.
+
+    Args:
+        source: `--source`.
+        data: `--data`.
+        own: those of a recipe, for what the options do not say.
 
     Raises:
         UsageError: there is no such source, or it needs a folder.
@@ -81,6 +111,8 @@ def data_settings(source: str, data: Path | None) -> "DataSettings":
     from lowres_stilts.recipe.data import DataSettings
 
     try:
-        return DataSettings.model_validate({"source": source, "dir": data})
+        if own is not None:
+            return own.moved(source, data)
+        return DataSettings.model_validate({"source": source or "xtreme", "dir": data})
     except ValidationError as error:
         raise UsageError(f"--source, --data: {error.errors()[0]['msg']}") from error

@@ -9,6 +9,7 @@ import typer
 from lowres_stilts.cli.evaluate import data_settings, listed
 from lowres_stilts.cli.help import example
 from lowres_stilts.errors import PackageError, UsageError
+from lowres_stilts.names import require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +47,11 @@ def export_command(
         int | None, typer.Option(min=1000, help="With --languages: how many pieces stay; 32,000 where not given.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Compare scores too, on this XTREME folder, in --languages.")
+        Path | None,
+        typer.Option(help="Compare scores too, on this folder: XTREME's, or that of the packages' own files."),
+    ] = None,
+    score_languages: Annotated[
+        str | None, typer.Option(help="With --data: in these, or all; those of --languages by default.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --data: the first n examples of each language; 100.")
@@ -69,6 +74,7 @@ def export_command(
         {
             "--vocabulary": (vocabulary, "--languages", languages),
             "--limit": (limit, "--data", data),
+            "--score-languages": (score_languages, "--data", data),
             "--tolerance": (tolerance, "--data", data),
         }
     )
@@ -89,7 +95,8 @@ def export_command(
         written = {"output": str(output), "files": sorted(path.name for path in output.iterdir())}
         typer.echo(json.dumps(written, indent=2) if as_json else f"{output}: load it with optimum.onnxruntime")
         return
-    tests = _tests(data, limit or LIMIT, listed(languages), say) if data else None
+    scored = listed(None if score_languages == "all" else score_languages or languages)
+    tests = _tests(places, data, limit or LIMIT, scored, say) if data else None
     tolerated = TOLERANCE if tolerance is None else tolerance
     if onto:
         if len(places) != 1 or text or vocabulary or quantize or embeddings or (languages and not data):
@@ -141,8 +148,8 @@ def _require_places(places: list[Path], output: Path) -> None:
     """What can be said before the libraries are loaded."""
     from lowres_stilts.storage import require_new
 
-    if missing := [place for place in places if not place.is_dir()]:
-        raise PackageError(f"{missing[0]}: no such folder; export takes a finished run or an adapter package")
+    for place in places:
+        require_folder(place, PackageError, "export takes a finished run or an adapter package")
     require_new(output)
 
 
@@ -173,8 +180,16 @@ def _words(languages: str | None, texts: list[str]) -> "Mapping[str, Mapping[str
     return word_counts(wanted, files)
 
 
-def _tests(folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]") -> "Tests":
+def _tests(
+    places: list[Path], folder: Path, limit: int, languages: list[str], say: "Callable[[str], object]"
+) -> "Tests":
     from lowres_stilts.export.evaluation_data import evaluation_data
+    from lowres_stilts.export.sources import package_of
+    from lowres_stilts.hub.manifest import read_manifest
     from lowres_stilts.tasks.load import open_source
 
-    return evaluation_data(open_source(data_settings("xtreme", folder)), limit, languages, say)
+    settings = data_settings("xtreme", folder)
+    recipes = [read_manifest(package_of(place)).recipe for place in places]
+    own = {name: files for r in recipes for name, files in r["data"]["files"].items() if name in r["tasks"]}
+    source = open_source(settings.model_copy(update={"files": own}), "name it with --data")
+    return evaluation_data(source, limit, languages, say)

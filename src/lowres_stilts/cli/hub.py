@@ -21,10 +21,12 @@ app = typer.Typer(
     help="Adapter packages and bundles: list, show, verify, push and pull them.", no_args_is_help=True
 )
 app.command("list")(list_command)
-Folder = Annotated[Path, typer.Argument(help="A package or a bundle.")]
+Folder = Annotated[Path, typer.Argument(help="A package, a bundle, or a finished run with one package.")]
 Repo = Annotated[str, typer.Argument(help="A repository on the Hugging Face Hub: owner/name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-FolderOrRepo = Annotated[Path, typer.Argument(help="A package or a bundle: a folder, or owner/name on the Hub.")]
+FolderOrRepo = Annotated[
+    Path, typer.Argument(help="A package, a bundle or a finished run: a folder; or owner/name on the Hub.")
+]
 Revision = Annotated[str, typer.Option(help="On the Hub: a branch, tag or commit.")]
 
 
@@ -36,7 +38,7 @@ def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Jso
     """
     from lowres_stilts.hub.kinds import kind_of
 
-    with _found(folder, revision, only_manifest=True) as place:
+    with _found(one_package(folder), revision, only_manifest=True) as place:
         kind = kind_of(place)
         typer.echo(kind.json(place) if as_json else kind.card(place), nl=False)
 
@@ -46,8 +48,12 @@ def verify_command(
     folder: FolderOrRepo,
     revision: Revision = "main",
     scores: Annotated[bool, typer.Option("--scores", help="Also measure its scores again and compare.")] = False,
-    data: Annotated[Path | None, typer.Option(help="With --scores: the data folder.")] = None,
-    source: Annotated[str, typer.Option(help="With --scores: xtreme, starter or hub.")] = "xtreme",
+    data: Annotated[
+        Path | None, typer.Option(help="With --scores: the data folder, if not that of the run's recipe.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="With --scores: xtreme, starter or hub, if not the source of the recipe.")
+    ] = None,
 ) -> None:
     """Checks every file of a package or a bundle: sums, manifest, tensors or graphs; and a package's scores.
 
@@ -58,15 +64,44 @@ def verify_command(
     quiet_libraries()
     from lowres_stilts.hub.kinds import BUNDLES, kind_of
 
-    with _found(folder, revision) as place:
-        kind = kind_of(place)
-        if scores and kind is BUNDLES:
-            raise UsageError("--scores: a bundle's were compared when it was written; `hub show` has them")
-        typer.echo(f"{folder}: sound; {kind.check(place)}")
-        if scores:
-            from lowres_stilts.hub.verify import open_package
+    found = contents(folder)
+    for content in found:
+        with _found(content, revision) as place:
+            kind = kind_of(place)
+            if scores and kind is BUNDLES:
+                raise UsageError("--scores: a bundle's were compared when it was written; `hub show` has them")
+            typer.echo(f"{content}: sound; {kind.check(place)}")
+            if scores and content == found[-1]:  # of a run, the target's has them
+                from lowres_stilts.hub.verify import open_package
 
-            _verify_scores(open_package(place), source, data)
+                _verify_scores(open_package(place), source, data)
+
+
+def contents(folder: Path) -> list[Path]:
+    """The packages of a finished run; else the folder itself.
+
+    Raises:
+        PackageError: the run is not finished, or has no package.
+    """
+    from lowres_stilts.pipeline.folder import RunFolder
+
+    if not RunFolder(folder).is_run:
+        return [folder]
+    from lowres_stilts.hub.pack import packages_of
+
+    return packages_of(folder)
+
+
+def one_package(folder: Path) -> Path:
+    """The package of a run that has one; else the folder itself.
+
+    Raises:
+        PackageError: the run has several, or none.
+    """
+    found = contents(folder)
+    if len(found) > 1:
+        raise PackageError(f"{folder}: a run with {len(found)} packages; name one: {', '.join(map(str, found))}")
+    return found[0]
 
 
 @contextmanager
@@ -93,14 +128,14 @@ def _found(folder: Path, revision: str, *, only_manifest: bool = False) -> Itera
         raise type(error)(f"no folder {folder} here; on the Hub, {error}") from error
 
 
-def _verify_scores(package: "Package", source: str, data: Path | None) -> None:
-    from lowres_stilts.cli.evaluate import data_settings
+def _verify_scores(package: "Package", source: str | None, data: Path | None) -> None:
+    from lowres_stilts.cli.evaluate import data_settings, recipe_of
     from lowres_stilts.hub.evaluate import measure_again
     from lowres_stilts.tasks.load import open_source
 
     found = measure_again(
         package,
-        open_source(data_settings(source, data)),
+        open_source(data_settings(source, data, recipe_of(package).data), "name the data folder with --data"),
         lambda language: typer.echo(f"done: {language}", err=True),
         lambda problem: typer.echo(f"warning: {problem}", err=True),
     )
@@ -139,7 +174,7 @@ def push_command(
     check_name(repo)  # before what takes long to import
     from lowres_stilts.hub.push import plan_push, push
 
-    plan = plan_push(folder, repo, private=private, branch=revision)
+    plan = plan_push(one_package(folder), repo, private=private, branch=revision)
     if not as_json:
         typer.echo(_shown(plan))
     if not (yes or plan.is_done):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from lowres_stilts.errors import LowresStiltsError, PackageError
+from lowres_stilts.names import require_folder
 
 
 def list_command(
@@ -37,8 +38,7 @@ def _listed_in(folder: Path) -> list[dict[str, Any]]:
 
     from lowres_stilts.hub.kinds import KINDS
 
-    if not folder.is_dir():
-        raise PackageError(f"{folder}: no such folder; for packages on the Hub, use --hub, --author or --search")
+    require_folder(folder, PackageError, "for packages on the Hub, use --hub, --author or --search")
     found = [(file.parent, kind) for kind in KINDS for file in folder.glob(f"*/{kind.manifest}")]
     rows: list[dict[str, Any]] = []
     for path, kind in sorted(found, key=lambda item: item[0]):

@@ -15,9 +15,12 @@ def new_command(
     Example: lowres-stilts new quickstart.yaml
     """
     from lowres_stilts.errors import UsageError
+    from lowres_stilts.extras import install_command
     from lowres_stilts.storage import write_text
 
+    if recipe.is_dir():
+        raise UsageError(f"{recipe} is a folder; a file is wanted")
     if recipe.exists():
         raise UsageError(f"{recipe} exists already; name another file")
     write_text(recipe, files("lowres_stilts.recipe").joinpath("quickstart.yaml").read_text(encoding="utf-8"))
-    typer.echo(f"{recipe}: run it with `lowres-stilts run {recipe}`, after pip install 'lowres-stilts[starter]'")
+    typer.echo(f"{recipe}: run it with `lowres-stilts run {recipe}`, after {install_command('starter')}")

@@ -18,6 +18,7 @@ from typing import Any
 from lowres_stilts.data.hub_problems import describe, is_unreachable
 from lowres_stilts.data.readers import Record
 from lowres_stilts.errors import DataError
+from lowres_stilts.extras import install_command
 
 LANGUAGE = "{lang}"
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -112,7 +113,7 @@ def _clear_errors(dataset_id: str, place: str, revision: str) -> Iterator[None]:
         raise
     except ModuleNotFoundError as error:
         raise DataError(
-            f"{dataset_id}: data sets of the Hub need the package {error.name}: pip install 'lowres-stilts[train]'"
+            f"{dataset_id}: data sets of the Hub need the package {error.name}: {install_command('train')}"
         ) from error
     # `datasets` lets everything through that its builders, fsspec, requests and Arrow raise.
     except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from lowres_stilts.data.examples import Defect
 from lowres_stilts.errors import DataError
+from lowres_stilts.names import unreadable
 
 BINARY = {
     b"PK\x03\x04": "a ZIP file, which an Excel sheet is, too",
@@ -77,7 +78,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"{path}: no such file; check data.dir, or name the file under data.files in the recipe"
         ) from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(unreadable(path, error)) from error
 
 
 def _without_mark(path: Path, raw: bytes) -> bytes:

@@ -25,6 +25,7 @@ from pathlib import Path
 import yaml
 
 from lowres_stilts.errors import DataError
+from lowres_stilts.extras import install_command
 from lowres_stilts.storage import cache_dir, write_folder, write_text
 
 LAYOUT_VERSION = 1
@@ -105,7 +106,7 @@ def starter_data_dir() -> Path:
         package = importlib.metadata.distribution("chatterbot-corpus")
     except importlib.metadata.PackageNotFoundError:
         raise DataError(
-            "the starter data needs the package chatterbot-corpus: pip install 'lowres-stilts[starter]'"
+            f"the starter data needs the package chatterbot-corpus: {install_command('starter')}"
         ) from None
     folder = cache_dir() / f"starter-data-{package.version}-v{LAYOUT_VERSION}"
     if not folder.exists():

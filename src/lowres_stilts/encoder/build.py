@@ -69,6 +69,11 @@ def fill(
     """
     for name, module, own in _parameters(model):
         source = _source(sources, f"{model.base_model_prefix}.{name}", name, own)
+        if (wanted := tuple(getattr(module, own).shape)) != tuple(source.shape):
+            raise EncoderError(
+                f"the checkpoint's weight {name} is {list(source.shape)}, and config.json says {list(wanted)}; "
+                "download the model anew"
+            )
         parts = (
             piece.to(dtype) for piece in pieces(source, sys.maxsize if device.type == "meta" else ELEMENTS_AT_ONCE)
         )

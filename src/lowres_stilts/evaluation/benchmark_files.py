@@ -7,6 +7,7 @@ from typing import Any
 
 from lowres_stilts.data.readers import read_lines
 from lowres_stilts.errors import DataError
+from lowres_stilts.names import unreadable
 
 Pair = tuple[str, ...]
 
@@ -102,7 +103,7 @@ def read_json(path: Path) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(unreadable(path, error)) from error
     except RecursionError as error:
         raise DataError(f"{path}: not valid JSON (nested too deeply)") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are, and a number may be too long

@@ -10,9 +10,10 @@ from lowres_stilts.export.presets import EXACT, Storage
 from lowres_stilts.export.sources import open_packages
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import Manifest
-from lowres_stilts.storage import require_new, scratch_folder, write_folder
+from lowres_stilts.storage import require_new, scratch_folder, using_cache, write_folder
 
 
+@using_cache()
 def export_bundle(
     places: Sequence[Path],
     output: Path,

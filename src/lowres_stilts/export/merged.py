@@ -25,7 +25,7 @@ from lowres_stilts.export.write import write_model
 from lowres_stilts.runtime.batches import padded
 from lowres_stilts.runtime.names import IDS, MASK
 from lowres_stilts.runtime.session import CPU, open_session
-from lowres_stilts.storage import require_new, write_folder, write_json
+from lowres_stilts.storage import require_new, using_cache, write_folder, write_json
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.text.literal import read_literally
 
@@ -50,6 +50,7 @@ UNWARNED = "4.57.2"
 """The last version of transformers whose tokenizers a newer one does not suspect of Mistral's faulty pattern."""
 
 
+@using_cache()
 def export_merged(
     place: Path, output: Path, *, storage: Storage, say: Callable[[str], object] = lambda _: None
 ) -> None:

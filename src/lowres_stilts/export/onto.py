@@ -15,9 +15,10 @@ from lowres_stilts.runtime.adapter_folder import DESCRIPTION, AdapterFolder
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart
 from lowres_stilts.runtime.sums import write_sums
-from lowres_stilts.storage import require_new, scratch_folder, write_folder
+from lowres_stilts.storage import require_new, scratch_folder, using_cache, write_folder
 
 
+@using_cache()
 def export_adapter(
     place: Path,
     target: Path,

@@ -10,9 +10,10 @@ from lowres_stilts.errors import ExportError, PackageError
 from lowres_stilts.export.reference import float_encoder
 from lowres_stilts.hub.load import Loaded, load_base, put_over
 from lowres_stilts.hub.manifest import Base, TaskPart
-from lowres_stilts.hub.pack import pack_run
+from lowres_stilts.hub.pack import packages_of
 from lowres_stilts.hub.verify import Package, open_package
 from lowres_stilts.names import file_name
+from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.runtime.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
@@ -51,7 +52,7 @@ def open_packages(places: Sequence[Path]) -> list[Package]:
         PackageError: one is damaged, or they have different bases.
         RunError: a run's package cannot be written.
     """
-    packages = [open_package(_package_of(place)) for place in places]
+    packages = [open_package(package_of(place)) for place in places]
     first = packages[0].manifest.base
     for package in packages[1:]:
         other = package.manifest.base
@@ -61,6 +62,16 @@ def open_packages(places: Sequence[Path]) -> list[Package]:
                 f"{first.id} ({_short(first)}); a bundle has one base, so export them apart"
             )
     return packages
+
+
+def package_of(place: Path) -> Path:
+    """The folder itself; of a finished run, its last phase's package.
+
+    Raises:
+        PackageError: the run is not finished, or has no package.
+        RunError: a run's package cannot be written.
+    """
+    return packages_of(place)[-1] if RunFolder(place).is_run else place
 
 
 def items_of(packages: Sequence[Package]) -> list[Item]:
@@ -119,10 +130,6 @@ def float_base(packages: Sequence[Package]) -> tuple[Encoder, Base]:
         changes |= {"quantize": "none", "embeddings": "none"}
     base = bases[0].model_copy(update=changes)
     return float_encoder(load_base(packages[0], base, device="cpu")), base
-
-
-def _package_of(place: Path) -> Path:
-    return pack_run(place)[-1] if (place / "phases").is_dir() else place
 
 
 def _short(base: Base) -> str:

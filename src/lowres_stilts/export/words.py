@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lowres_stilts.errors import DataError, ExportError
+from lowres_stilts.names import unreadable
 
 CAPITALIZED = 0.2
 """How often a word starts with a capital, as a share of its frequency: the lists are in lower case."""
@@ -38,7 +39,9 @@ def _of(language: str, texts: Sequence[Path]) -> dict[str, float]:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(unreadable(path, error)) from error
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text") from error
 
 

@@ -18,6 +18,7 @@ from lowres_stilts.pipeline.dev import longest
 from lowres_stilts.pipeline.material import answers_of, limited
 from lowres_stilts.recipe.evaluation import RetrievalSettings
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.storage import using_cache
 from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.load import find_languages, find_task
 from lowres_stilts.tasks.reading import LeftOut, told_of
@@ -25,6 +26,7 @@ from lowres_stilts.tasks.source import Source
 from lowres_stilts.tasks.task import Split, Task
 
 
+@using_cache()
 def evaluate_package(
     package: Package,
     source: Source,

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowres_stilts.errors import BundleError
+from lowres_stilts.errors import BundleError, PackageError
 from lowres_stilts.hub.bundle_card import bundle_text
 from lowres_stilts.hub.card import card_text
 from lowres_stilts.hub.checksums import PACKAGE
 from lowres_stilts.hub.doubts import doubts_of, doubts_of_bundle
 from lowres_stilts.hub.manifest import MANIFEST, dump_manifest, read_manifest
+from lowres_stilts.names import require_folder
 from lowres_stilts.parts import read_part
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.runtime.manifest import MANIFEST as BUNDLE_MANIFEST
@@ -49,7 +50,12 @@ class Kind:
 
 
 def kind_of(folder: Path) -> Kind:
-    """The kind of a folder: a bundle where it has a bundle's manifest and no package's."""
+    """The kind of a folder: a bundle where it has a bundle's manifest and no package's.
+
+    Raises:
+        PackageError: there is no such folder.
+    """
+    require_folder(folder, PackageError, "`lowres-stilts hub list` shows what there is")
     return kind_among([kind.manifest for kind in KINDS if (folder / kind.manifest).exists()]) or PACKAGES
 
 

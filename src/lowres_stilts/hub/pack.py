@@ -31,6 +31,18 @@ def pack_run(folder: Path) -> list[Path]:
     return [_pack(run, results, summary) for summary in phases if summary["kind"] in PACK]
 
 
+def packages_of(folder: Path) -> list[Path]:
+    """The packages of a finished run in the order of its phases, written where they are not there yet.
+
+    Raises:
+        PackageError: the run is not finished, or has no module that could be packed.
+        RunError: something cannot be written.
+    """
+    if packages := pack_run(folder):
+        return packages
+    raise PackageError(f"{folder}: this run trained no module that a package could hold")
+
+
 def _pack(run: RunFolder, results: dict[str, Any], summary: dict[str, Any]) -> Path:
     package = run.phase(summary["phase"]) / "package"
     if package.exists():

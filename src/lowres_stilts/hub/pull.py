@@ -14,6 +14,7 @@ from huggingface_hub import hf_hub_download
 from lowres_stilts.errors import BundleError, LowresStiltsError, PackageError, RunError
 from lowres_stilts.hub.kinds import BUNDLES, PACKAGES, Kind, kind_among
 from lowres_stilts.hub.remote import Remote, check_name, hub_errors, look_up
+from lowres_stilts.names import require_folder
 from lowres_stilts.storage import cache_dir, locked, storage_errors, write_folder
 from lowres_stilts.sums import SUMS
 
@@ -48,6 +49,7 @@ def pull_package(repo: str, output: Path | None = None, revision: str = "main") 
     with _held(folder):
         was_there = folder.exists() or folder.is_symlink()
         if was_there:
+            require_folder(folder, PackageError)
             _check_same(folder, kind, remote)
         else:
             _remove_leftovers(folder)
@@ -148,6 +150,8 @@ def _held(folder: Path) -> Iterator[None]:
         with locked(cache_dir() / "pulls" / place), storage_errors(folder):
             yield
     except RunError as error:
+        if isinstance(error.__cause__, FileExistsError | NotADirectoryError):
+            raise PackageError(str(error)) from error
         if not isinstance(error.__cause__, OSError):
             raise PackageError(f"{folder}: is being pulled by another process; wait for it or stop it") from error
         raise PackageError(

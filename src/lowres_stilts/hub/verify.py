@@ -14,7 +14,7 @@ from lowres_stilts.hub.manifest import MANIFEST, Manifest, read_manifest
 from lowres_stilts.hub.peft_check import read_peft
 from lowres_stilts.hub.peft_files import peft_names
 from lowres_stilts.modules.collapse import LoraLayer
-from lowres_stilts.names import require_utf8
+from lowres_stilts.names import require_folder, require_utf8
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ def open_package(folder: Path) -> Package:
         UsageError: its path is not UTF-8.
     """
     require_utf8(folder)
-    if not folder.is_dir():
-        raise PackageError(f"{folder}: no such folder; `lowres-stilts hub list` shows what there is")
+    require_folder(folder, PackageError, "`lowres-stilts hub list` shows what there is")
     names = set(verify_sums(folder))
     manifest = read_manifest(folder)
     composition = manifest.composition

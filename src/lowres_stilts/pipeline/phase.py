@@ -243,8 +243,13 @@ def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
 def _reporter(
     phase: str, folder: RunFolder, advance: Advance, tokens_at_once: int | None, losses: list[float]
 ) -> Callable[[Report], None]:
-    """Shows every update, keeps its loss; logs dev scores, and smaller parts where memory ran out."""
+    """Shows every update and logs it, with dev scores, and smaller parts where memory ran out.
+
+    Updates that are made again, since the process that made them was killed before its next checkpoint, are in the
+    log already.
+    """
     told = [tokens_at_once]
+    logged = folder.updates().get(phase, 0)
 
     def report(now: Report) -> None:
         losses.append(now.loss)
@@ -252,9 +257,13 @@ def _reporter(
         if now.tokens_at_once != told[-1]:
             told.append(now.tokens_at_once)
             folder.log("out of memory", phase=phase, tokens_at_once=now.tokens_at_once)
+        if now.update <= logged:
+            return
+        loss = round(now.loss, 5)
         if now.dev_score is not None:
-            score = {"loss": round(now.loss, 5), "score": round(now.dev_score, 3)}
-            folder.log("dev", phase=phase, update=now.update, **score)
+            folder.log("dev", phase=phase, update=now.update, loss=loss, score=round(now.dev_score, 3))
+        speed = {"learning_rate": now.learning_rate, "tokens_per_second": round(now.tokens_per_second)}
+        folder.log("update", phase=phase, update=now.update, loss=loss, **speed)
 
     return report
 

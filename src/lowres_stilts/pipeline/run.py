@@ -1,17 +1,27 @@
 """From a recipe to a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lowres_stilts.display import Display
 from lowres_stilts.pipeline.folder import RunFolder, open_run
+from lowres_stilts.pipeline.following import followed, require_trackers
 from lowres_stilts.pipeline.material import Material
 from lowres_stilts.recipe.schema import Recipe
+from lowres_stilts.storage import using_cache
 from lowres_stilts.training.team import ALONE, Team
 
 
+@using_cache()
 def run(
-    recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None, team: Team = ALONE
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    display: Display | None = None,
+    team: Team = ALONE,
+    trackers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Runs all phases of a recipe and returns what it writes to `results.json`.
 
@@ -22,10 +32,12 @@ def run(
             interruption. A finished run returns its results at once.
         display: shows progress; on standard error by default.
         team: the processes that train together. Main alone writes, shows progress and returns results.
+        trackers: what is told losses and scores as they come: `tensorboard`, `mlflow`, `wandb`.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault.
     """
+    require_trackers(trackers)
     finished = team.from_main(lambda: RunFolder(folder).results() if resume else None)
     material = team.main_first(lambda: Material.of(recipe)) if finished is None else None
     if not team.is_main:
@@ -36,7 +48,9 @@ def run(
         # torch takes seconds to import, and mistakes should not wait for it.
         from lowres_stilts.pipeline.arms import execute  # noqa: PLC0415
 
-        return execute(recipe, material, opened, display or Display(), team)
+        shown = display or Display()
+        with followed(opened, trackers, recipe, shown) as told:
+            return execute(recipe, material, told, shown, team)
 
 
 def _follow(recipe: Recipe, material: Material | None, folder: Path, team: Team) -> dict[str, Any]:

@@ -29,6 +29,24 @@ class DataSettings(Settings):
             raise ValueError("source xtreme needs dir, the folder that XTREME's download script filled")
         return self
 
+    def moved(self, source: str | None, folder: Path | None) -> Self:
+        """The same data at another source or in another folder, such as on another machine.
+
+        Names of files stay where they are all there is: those of tasks of XTREME are not needed in its folder.
+
+        Args:
+            source: another one, which has only its usual files; the same where it is None.
+            folder: another one.
+
+        Raises:
+            pydantic.ValidationError: there is no such source, or it needs a folder.
+        """
+        if source is None and folder is None:
+            return self
+        kept = self.source == "files" and source in {None, "files"}
+        values = {"source": source or ("files" if kept else "xtreme"), "dir": folder}
+        return self.model_validate(values | ({"files": self.files} if kept else {}))
+
 
 FIELDS = {
     "classification": ("text", "text_pair", "label"),

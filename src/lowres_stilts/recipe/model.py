@@ -1,6 +1,8 @@
 """The encoder."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from lowres_stilts.recipe.settings import Settings
 
@@ -24,3 +26,13 @@ class ModelSettings(Settings):
     """Where to run; `auto` takes CUDA where there is one."""
     head: Literal["library", "mean"] = "library"
     """`library`: what the Auto class has (dense, tanh, projection on `<s>`). `mean`: mean pooling, one layer."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _is_supported(cls, device: Any) -> Any:
+        name = str(device).lower()
+        if name == "mps":
+            raise ValueError("mps is not supported; use cpu")
+        if name != "cuda" and name.startswith(("cuda", "gpu")):
+            raise ValueError(f"use cuda, not {device}; CUDA_VISIBLE_DEVICES says which GPU that is")
+        return device

@@ -1,6 +1,5 @@
 """From a YAML file and overrides to settings, with errors that name key and line."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lowres_stilts.errors import RecipeError
+from lowres_stilts.recipe.suggestions import suggestion
 from lowres_stilts.recipe.yaml_lines import Key, parse_yaml, read_yaml
 
 Places = dict[Key, str]
@@ -130,7 +130,7 @@ def _message(model: type[BaseModel], error: ValidationError, places: dict[Key, s
     name = " ".join(".".join(map(str, key)).split())
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        reason = "unknown key" + _suggestion(model, first["loc"])
+        reason = "unknown key" + suggestion(model, first["loc"])
     elif first["type"] == "missing":
         reason = "missing key"
     elif first["type"] != "value_error":
@@ -141,17 +141,3 @@ def _message(model: type[BaseModel], error: ValidationError, places: dict[Key, s
 
 def _prefixes(key: tuple[int | str, ...]) -> list[Key]:
     return [key[:length] for length in range(len(key), -1, -1)]
-
-
-def _suggestion(model: type[BaseModel], key: tuple[int | str, ...]) -> str:
-    """Names the key that was probably meant, or those that there are."""
-    for part in key[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None:  # a name of the user's own, in a dictionary
-            continue
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)
-    names = list(model.model_fields)
-    if close := difflib.get_close_matches(str(key[-1]), names, n=1):
-        return f"; did you mean {close[0]!r}?"
-    return f"; the keys here are {', '.join(names)}"

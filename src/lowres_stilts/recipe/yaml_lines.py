@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from lowres_stilts.errors import RecipeError
+from lowres_stilts.names import unreadable
 
 Key = tuple[str | int, ...]
 """Where a value is: the keys and indices on the way to it."""
@@ -72,9 +73,10 @@ def read_yaml(path: Path) -> tuple[Any, dict[Key, int]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
-        raise RecipeError(f"{path}: cannot be read: {reason}") from error
+    except OSError as error:
+        raise RecipeError(unreadable(path, error)) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: cannot be read: not valid UTF-8") from error
     return parse_yaml(text, str(path))
 
 

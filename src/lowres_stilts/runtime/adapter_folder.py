@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lowres_stilts.errors import BundleError
+from lowres_stilts.names import require_folder
 from lowres_stilts.parts import Part, read_part
 from lowres_stilts.runtime.manifest import SUFFIX, AdapterPart, BasePart
 from lowres_stilts.runtime.sums import verify_sums
@@ -35,8 +36,7 @@ def read_adapter_folder(folder: Path, base: BasePart) -> tuple[Path, AdapterPart
     Raises:
         BundleError: it is damaged or unsafe, or for another base.
     """
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: no such folder")
+    require_folder(folder, BundleError)
     verify_sums(folder)
     found = read_part(folder / DESCRIPTION, AdapterFolder, BundleError, "adapter's folder")
     if (found.base.id, found.base.sha256) != (base.id, base.sha256):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lowres_stilts.errors import BundleError, UsageError
-from lowres_stilts.names import require_utf8
+from lowres_stilts.names import require_folder, require_utf8
 from lowres_stilts.runtime.adapter_folder import read_adapter_folder
 from lowres_stilts.runtime.adapters import Adapter, load_adapter
 from lowres_stilts.runtime.families import FAMILIES, Encoded, require_characters
@@ -72,8 +72,7 @@ class Bundle:
         """
         folder = Path(path)
         require_utf8(folder)
-        if not folder.is_dir():
-            raise BundleError(f"{folder}: no such folder; `lowres-stilts export` writes bundles")
+        require_folder(folder, BundleError, "`lowres-stilts export` writes bundles")
         verify_sums(folder)
         manifest = read_manifest(folder)
         network = Network(folder, manifest.base, threads=threads, providers=providers, spin=spin)

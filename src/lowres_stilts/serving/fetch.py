@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lowres_stilts.errors import BundleError, UsageError
+from lowres_stilts.extras import install_command
 from lowres_stilts.runtime.adapter_folder import DESCRIPTION
 from lowres_stilts.runtime.adapters import LARGEST
 from lowres_stilts.runtime.manifest import SUFFIX
@@ -31,7 +32,7 @@ def _fetch(repo: str, revision: str, place: Path) -> str:
 
         from lowres_stilts.hub.remote import PATIENCE, check_name, hub_errors  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError(f"{error.name} is not installed here; pip install 'lowres-stilts[serve]'") from None
+        raise UsageError(f"{error.name} is not installed here; {install_command('serve')}") from None
     check_name(repo)
     place.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=place))

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.names import unreadable
 from lowres_stilts.parts import Part
 from lowres_stilts.serving.problems import TOO_MANY, UNAUTHORIZED, Refusal
 from lowres_stilts.storage import write_text
@@ -73,7 +74,7 @@ def read_keys(path: Path) -> list[Key]:
     try:
         keys = KEYS.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(unreadable(path, error)) from None
     except (UnicodeDecodeError, yaml.YAMLError):
         raise UsageError(f"{path}: no YAML; write it with `lowres-stilts key`") from None
     except ValidationError as error:

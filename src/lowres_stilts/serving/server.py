@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from lowres_stilts.errors import LowresStiltsError, ServiceError
+from lowres_stilts.names import require_folder
 from lowres_stilts.runtime.manifest import read_manifest
 from lowres_stilts.serving.life import START_FAILED
 from lowres_stilts.serving.logs import log_config
@@ -46,9 +47,10 @@ def serve(settings: Settings) -> None:
     """
     logging.config.dictConfig(log_config())
     for folder in settings.bundles:
-        if not folder.is_dir():
-            raise ServiceError(f"{folder}: no such folder; write a bundle with `lowres-stilts export`")
+        require_folder(folder, ServiceError, "write a bundle with `lowres-stilts export`")
         read_manifest(folder)
+    if settings.adapters is not None and settings.adapters.exists():
+        require_folder(settings.adapters, ServiceError)
     with _listening(settings) as listener, _ends_quietly():
         host, port = listener.getsockname()[:2]
         logger.info("listening", extra={"url": f"http://{f'[{host}]' if ':' in host else host}:{port}"})

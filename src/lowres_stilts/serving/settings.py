@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from lowres_stilts.errors import UsageError
+from lowres_stilts.names import unreadable
 from lowres_stilts.parts import Part
 
 VARIABLE = "LOWRES_STILTS_SERVICE"
@@ -134,7 +135,9 @@ def read_settings(config: Path | None, given: dict[str, object]) -> Settings:
     if config is not None:
         try:
             found = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except OSError as error:
+            raise UsageError(unreadable(config, error)) from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise UsageError(f"{config}: cannot be read: {' '.join(str(error).split())[:200]}") from error
         if not isinstance(found, dict):
             raise UsageError(f"{config}: expected keys and values")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from lowres_stilts import __version__
 from lowres_stilts.errors import ServiceError
+from lowres_stilts.extras import install_command
 
 
 class Tracing(Protocol):
@@ -31,9 +32,7 @@ class OpenTelemetry:
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
         except ImportError as error:
-            raise ServiceError(
-                f"tracing: {error.name} is not installed; pip install 'lowres-stilts[serve]'"
-            ) from None
+            raise ServiceError(f"tracing: {error.name} is not installed; {install_command('serve')}") from None
         resource = Resource.create({"service.name": "lowres-stilts", "service.version": __version__})
         self._provider = TracerProvider(resource=resource)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

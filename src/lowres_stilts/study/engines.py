@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lowres_stilts.errors import RunError
+from lowres_stilts.extras import install_command
 from lowres_stilts.study.ray_shelf import RayShelf
 from lowres_stilts.study.work import Order, Outcome, perform
 from lowres_stilts.tasks.cache import features_from
@@ -142,7 +143,7 @@ class RayEngine:
         try:
             import ray  # noqa: PLC0415 - an extra
         except ImportError:
-            raise RunError("--engine ray needs Ray: pip install 'lowres-stilts[study]'") from None
+            raise RunError(f"--engine ray needs Ray: {install_command('study')}") from None
         self._ray: Any = ray
         address = os.environ.get("RAY_ADDRESS")
         own: Mapping[str, Any] = {} if address else {"num_cpus": workers or cores()}

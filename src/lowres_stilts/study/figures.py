@@ -65,10 +65,25 @@ def drawings(results: Mapping[str, Any]) -> list[Drawing]:
 def _draw(
     name: str, title: str, caption: str, size: tuple[float, float], paint: Callable[[Axes], object]
 ) -> Drawing:
+    return draw_figure(name, title, caption, size, lambda figure: paint(figure.subplots()))
+
+
+def draw_figure(
+    name: str, title: str, caption: str, size: tuple[float, float], paint: Callable[[Figure], object]
+) -> Drawing:
+    """A figure in the style of reports.
+
+    Args:
+        name: of its files, and of its place in the page.
+        title: above it.
+        caption: below it.
+        size: in inches.
+        paint: draws on it.
+    """
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        paint(figure.subplots())
+        paint(figure)
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})

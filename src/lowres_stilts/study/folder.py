@@ -73,7 +73,7 @@ def open_study(path: Path, text: str, *, resume: bool) -> Iterator[StudyFolder]:
     require_utf8(path)
     folder = StudyFolder(path)
     if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; name a folder with -o")
+        raise UsageError(f"{path} is a file; a folder is wanted: name one with -o")
     taken = path.is_dir() and any(item.name != ".lock" for item in path.iterdir())
     if taken and not resume:
         raise UsageError(f"{path} exists already; go on with --resume, or choose another folder with -o")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from lowres_stilts.display import Display
 from lowres_stilts.errors import RunError
+from lowres_stilts.extras import install_command
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.folder import StudyFolder, open_study
 from lowres_stilts.study.load import Setting, dump_study
@@ -54,7 +55,7 @@ def run_study(
     """
     shown = display or Display()
     if importlib.util.find_spec("duckdb") is None:
-        raise RunError("a study's results are kept by DuckDB: pip install 'lowres-stilts[study]'")
+        raise RunError(f"a study's results are kept by DuckDB: {install_command('study')}")
     plan = make_plan(recipes)
     with open_study(path, dump_study(study), resume=resume) as folder:
         from lowres_stilts.study.store import Store  # noqa: PLC0415 - DuckDB is an extra

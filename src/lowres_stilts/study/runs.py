@@ -8,12 +8,15 @@ from typing import Any
 
 from lowres_stilts.errors import DataError, UsageError
 from lowres_stilts.evaluation.table import worries
+from lowres_stilts.names import require_folder
+from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import read_tests
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.headline import run_headline
 from lowres_stilts.study.languages import language_of, source_of_metadata
 from lowres_stilts.study.samples import samples_of
+from lowres_stilts.study.training import curves_of
 from lowres_stilts.study.write import write_report_files
 
 SAMPLES = 2
@@ -67,6 +70,10 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
         "languages": {code: asdict(language_of(code)) for code in codes},
         "language_source": source_of_metadata(),
         "samples": [sample for folder, results in found.items() for sample in _samples(folder, results)],
+        "training": [
+            {"name": results["recipe"]["name"], "phases": curves_of(RunFolder(folder))}
+            for folder, results in found.items()
+        ],
         "recipe": "\n---\n".join(Recipe.stored(r["recipe"], at).as_yaml() for at, r in found.items()),
         "versions": first["versions"],
     }
@@ -74,6 +81,7 @@ def runs_report(folders: Sequence[Path]) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    require_folder(folder, UsageError)
     path = folder / "results.json"
     try:
         results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ from lowres_stilts.pipeline.material import Material, first_phase_sets
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER, TARGET
 from lowres_stilts.recipe.model import ModelSettings
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.storage import locked, storage_errors, write_folder
+from lowres_stilts.storage import locked, storage_errors, using_cache, write_folder
 from lowres_stilts.study.folder import StudyFolder
 from lowres_stilts.study.samples import samples_of
 
@@ -56,6 +56,7 @@ class Outcome:
     """What went wrong, in one line."""
 
 
+@using_cache()
 def perform(order: Order) -> Outcome:
     """Does a step; what goes wrong is told in the outcome."""
     try:

@@ -8,6 +8,7 @@ from lowres_stilts.storage import write_file, write_text
 from lowres_stilts.study.figures import drawings
 from lowres_stilts.study.report import report_html
 from lowres_stilts.study.tables import tables
+from lowres_stilts.study.training import training_drawings
 
 
 def write_report_files(results: Mapping[str, Any], folder: Path, *, apart: bool = True) -> None:
@@ -21,7 +22,7 @@ def write_report_files(results: Mapping[str, Any], folder: Path, *, apart: bool 
     Raises:
         RunError: something cannot be written.
     """
-    drawn, made = drawings(results), tables(results)
+    drawn, made = [*drawings(results), *training_drawings(results.get("training", []))], tables(results)
     write_text(folder / "report.html", report_html(results, drawn, made))
     if not apart:
         return

@@ -75,20 +75,22 @@ class DataReport:
 
 
 def check_folder(
-    folder: Path,
+    source: FolderSource,
     tasks: Iterable[Task],
     tokenizer: Tokenizer,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    all_wanted: bool = False,
 ) -> DataReport:
-    """Reads every file of these tasks below a folder; examples are never in memory as a whole.
+    """Reads every file of these tasks; examples are never in memory as a whole.
 
     Args:
-        folder: a data folder in the project's layout.
-        tasks: those to look for; one without any file here is left out.
+        source: a data folder, and the paths of files that are named otherwise than in the project's layout.
+        tasks: those to look for.
         tokenizer: counts sub-words.
         progress: told which file is read.
+        all_wanted: whether a task without any file is missing them; else it is left out.
     """
-    source = FolderSource(folder)
     reports: list[FileReport] = []
     missing: list[str] = []
     without_answers: list[str] = []
@@ -96,7 +98,7 @@ def check_folder(
     for task in tasks:
         present, absent = _files(source, task)
         known.update(path for paths in present.values() for path in paths)
-        if not present:
+        if not (present or all_wanted):
             continue
         missing += [str(path) for path in absent]
         trained_on: set[bytes] = set()
@@ -104,7 +106,7 @@ def check_folder(
             progress(str(paths[0]))
             reports.append(_check(source, task, split, language, paths, tokenizer, trained_on))
         without_answers += _without_answers(task, [report for report in reports if report.task == task.name])
-    return DataReport(reports, sorted(set(missing)), _unused(folder, known), without_answers)
+    return DataReport(reports, sorted(set(missing)), _unused(source.folder, known), without_answers)
 
 
 def _without_answers(task: Task, reports: Iterable[FileReport]) -> Iterator[str]:

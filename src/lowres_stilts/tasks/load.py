@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from lowres_stilts.data.own_tables import Layout
 from lowres_stilts.data.squad import read_squad
 from lowres_stilts.data.starter import starter_data_dir
 from lowres_stilts.errors import DataError, RecipeError
+from lowres_stilts.names import require_folder
 from lowres_stilts.recipe.data import CustomTask, DataSettings
+from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.choices import parse_plain
 from lowres_stilts.tasks.classification import parse_text
@@ -32,8 +35,14 @@ WRITTEN = {"columns", "delimiter", "header", "quoting", "label_names"}
 """What a recipe says of how files are written."""
 
 
-def open_source(settings: DataSettings) -> Source:
+def open_source(
+    settings: DataSettings, remedy: str = "set data.dir to the data (relative to where you are)"
+) -> Source:
     """The source that a recipe names.
+
+    Args:
+        settings: the recipe's.
+        remedy: what to do where its folder does not exist.
 
     Raises:
         DataError: its folder does not exist.
@@ -41,8 +50,7 @@ def open_source(settings: DataSettings) -> Source:
     if settings.source == "hub":
         return HubSource(settings.revisions, settings.streaming)
     folder = starter_data_dir() if settings.source == "starter" else settings.dir or Path()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; set data.dir to the data (relative to where you are)")
+    require_folder(folder, DataError, remedy)
     return FolderSource(folder, settings.files)
 
 
@@ -57,6 +65,25 @@ def find_task(name: str, custom: Mapping[str, CustomTask], key: str) -> Task:
     if name in REGISTRY:
         return REGISTRY[name]
     raise RecipeError(f"{key}: unknown task {name!r}{_suggest(name, [*REGISTRY, *custom])}")
+
+
+def tasks_of(recipe: Recipe) -> dict[str, Task]:
+    """All tasks that a recipe names, by name, with the languages and splits that a run of it reads.
+
+    Raises:
+        RecipeError: one does not exist.
+    """
+    found: list[Task] = []
+    if recipe.languages is not None:
+        found.append(replace(find_task("mlm", {}, "languages"), languages=tuple(recipe.languages.adapters)))
+    if recipe.intermediate is not None and recipe.target.transfer != "none":
+        named = [find_task(name, recipe.tasks, "intermediate.tasks") for name in recipe.intermediate.tasks]
+        trained = [part for task in named for part in task.parts or (task,)]
+        found += [replace(task, files={s: p for s, p in task.files.items() if s != "test"}) for task in trained]
+    target = find_task(recipe.target.task, recipe.tasks, "target.task")
+    asked = recipe.evaluate.languages
+    found.append(target if isinstance(asked, str) else replace(target, languages=tuple(asked)))
+    return {task.name: task for task in found}
 
 
 def find_languages(asked: str | Sequence[str], task: Task, source: Source, split: Split) -> tuple[str, ...]:

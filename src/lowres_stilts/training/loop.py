@@ -61,6 +61,8 @@ class Report:
     updates: int
     loss: float
     """Mean over the labels of this update."""
+    learning_rate: float
+    """Of the module's first group of parameters."""
     tokens_per_second: float
     dev_score: float | None
     """Where the dev set was looked at."""
@@ -140,7 +142,8 @@ def train(
         score = team.from_main(dev_score) if progress.update in plan.looks else None
         if score is not None:
             _remember(progress, score, optimizer)
-        report(Report(progress.update, len(plan.updates), loss, tokens / seconds, score, progress.tokens_at_once))
+        done = (progress.update, len(plan.updates), loss, optimizer.learning_rate, tokens / seconds)
+        report(Report(*done, score, progress.tokens_at_once))
         if team.is_main and (score is not None or progress.update % schedule.checkpoint_every == 0):
             save_checkpoint(checkpoint, progress, optimizer)
     checkpoint_layers(encoder, wanted=False)

@@ -88,6 +88,11 @@ class MasterAdamW:
             return (update + 1) / self.warmup
         return max(0.0, (self.updates - update) / max(1, self.updates - self.warmup))
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the first group in the last update."""
+        return float(self._adamw.param_groups[0]["lr"])
+
     def weights(self) -> dict[str, Tensor]:
         """The float32 originals by name."""
         return dict(self.masters)
