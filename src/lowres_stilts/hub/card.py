@@ -6,8 +6,10 @@ from typing import Any
 
 import yaml
 
+from lowres_stilts.evaluation.table import with_labels
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.hub.card_code import adapterhub_code, peft_code
-from lowres_stilts.hub.manifest import Manifest, TaskPart
+from lowres_stilts.hub.manifest import Manifest, Origin, TaskPart
 from lowres_stilts.tasks.catalog import REGISTRY
 
 CARD = "README.md"
@@ -94,6 +96,7 @@ def _summary(manifest: Manifest) -> str:
     words = chain(repeat("stacked on", _stands_on(manifest)), repeat("averaged from"))
     parts = zip(words, manifest.stack, strict=False)
     below = "".join(f", {word} `{part.phase}` (`{part.sha256[:12]}`)" for word, part in parts)
+    below += "".join(_began_with(manifest, package) for package in manifest.packages)
     base = manifest.base
     digest = f"`{base.sha256[:12]}`" if base.sha256 else "not known"
     head = "It has no head" if manifest.kind == "language" else f"The head is `{manifest.head}`"
@@ -102,6 +105,14 @@ def _summary(manifest: Manifest) -> str:
         f"{base.quantize}, embeddings {base.embeddings}), trained on {tasks}{below}. {head}; "
         f"`stilts.json` says what it was made of, `SHA256SUMS` what belongs to it."
     )
+
+
+def _began_with(manifest: Manifest, package: Origin) -> str:
+    """Another package that this one was made of, and how."""
+    mode = manifest.recipe.get("target", {}).get("transfer")
+    words = {"stack": "stacked on", "continue": "continued from", "fuse": "fused with", "merge": "merged with"}
+    at = f" at `{package.revision[:12]}`" if package.revision else ""
+    return f", {words.get(mode, 'made with')} the package `{package.id}`{at} (`{package.sha256[:12]}`)"
 
 
 def _stands_on(manifest: Manifest) -> int:
@@ -125,7 +136,8 @@ def _module(manifest: Manifest) -> str:
 
 def _described(task: TaskPart) -> str:
     licence = task.licence.strip() or "not stated"
-    return f"{task.name} ({task.examples} examples; licence of the data: {licence})"
+    languages = f" in {', '.join(task.languages)}" if task.languages else ""
+    return f"{task.name}{languages} ({task.examples} examples; licence of the data: {licence})"
 
 
 def _loading(manifest: Manifest) -> str:
@@ -143,14 +155,26 @@ def _scores(manifest: Manifest) -> str:
         "| task | language | n | metric | without the intermediate phase | score |",
         "|---|---|---|---|---|---|",
     ]
+    marked = with_labels({"evaluation": manifest.evaluation})
     for task, scores in manifest.scores.items():
         for language, score in scores.items():
             before = manifest.baseline.get(task, {}).get(language)
             cells = ["-" if before is None else _shown(before), _shown(score)]
-            rows.append(
-                f"| {_cell(task)} | {_cell(language)} | {score['n']} | {score['metric']} | {' | '.join(cells)} |"
-            )
-    return f"Zero-shot, split {split}, {of}, in points, with 95% intervals.\n\n" + "\n".join(rows)
+            name = _cell(language) + (", with labels" if language in marked else "")
+            rows.append(f"| {_cell(task)} | {name} | {score['n']} | {score['metric']} | {' | '.join(cells)} |")
+    return f"{_kind_of_scores(manifest)}, split {split}, {of}, in points, with 95% intervals.\n\n" + "\n".join(
+        rows
+    )
+
+
+def _kind_of_scores(manifest: Manifest) -> str:
+    """What they are: in languages with labels in training, zero-shot, or both."""
+    labelled = manifest.evaluation.get("labelled", ())
+    if ENGLISH_CODES.issuperset(labelled):
+        return "Zero-shot"
+    codes = {code for scores in manifest.scores.values() for code in scores}
+    named = f"With labels of {', '.join(labelled)} in training"
+    return named if codes.issubset(labelled) else f"{named}; zero-shot in the other languages"
 
 
 def _cell(name: str) -> str:

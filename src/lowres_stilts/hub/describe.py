@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.hub.manifest import Base, Below, Manifest, TaskPart
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
+from lowres_stilts.hub.manifest import Base, Below, Manifest, Origin, TaskPart
 from lowres_stilts.names import slug
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.names import LANGUAGE, TARGET
+from lowres_stilts.recipe.phases import package_title
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
@@ -33,6 +35,7 @@ def described(results: dict[str, Any], summary: dict[str, Any], **own: Any) -> M
         base=_base(results["model"]),
         head=summary["head"],
         tasks=_tasks(Recipe.stored(results["recipe"], "results.json"), summary),
+        **_origins(results, summary),
         data_sha256=summary["data_sha256"],
         scores=results["scores"] if is_target else {},
         baseline=results.get("baseline", {}) if is_target else {},
@@ -48,6 +51,17 @@ def made_of(run: RunFolder, summary: dict[str, Any], weights: str) -> list[Below
     merged: dict[str, float] = summary.get("merged", {}).get("weights", {})
     names = [*summary["below"], *(name for name, weight in merged.items() if weight)]
     return [Below(phase=name, sha256=sha256_of(run.phase(name) / "module" / weights)) for name in names]
+
+
+def _origins(results: dict[str, Any], summary: dict[str, Any]) -> dict[str, list[Origin]]:
+    """The packages that a phase stood on, went on with or was merged of; no key where there is none."""
+    merged = summary.get("merged", {}).get("weights")
+    found = [
+        Origin(phase=other["phase"], **other["package"])
+        for other in results["phases"]
+        if "package" in other and summary["phase"] == TARGET and (not merged or merged.get(other["phase"]))
+    ]
+    return {"packages": found} if found else {}
 
 
 def _base(model: dict[str, Any]) -> Base:
@@ -69,6 +83,7 @@ def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
             name=name,
             family=task.family,
             **_texts(task),
+            **_languages(summary["tasks"][name].get("languages", [])),
             labels=summary["tasks"][name]["labels"],
             metric=task.metric,
             max_length=settings.max_length or task.max_length,
@@ -83,6 +98,11 @@ def _tasks(recipe: Recipe, summary: dict[str, Any]) -> list[TaskPart]:
 def _texts(task: Task) -> dict[str, Any]:
     """Left out where there is nothing to say, so that the key is not written."""
     return {} if task.texts is None else {"texts": task.texts}
+
+
+def _languages(found: list[str]) -> dict[str, Any]:
+    """Left out where they are English alone."""
+    return {} if ENGLISH_CODES.issuperset(found) else {"languages": found}
 
 
 def _settings(recipe: Recipe, phase: str) -> TrainSettings:
@@ -104,4 +124,8 @@ def _shareable(recipe: dict[str, Any]) -> dict[str, Any]:
     model = recipe["model"]
     if Path(model["id"]).is_absolute():
         model = {**model, "id": Path(model["id"]).name}
-    return {**recipe, "data": data, "model": model}
+    first = recipe["intermediate"]
+    if first and first.get("package"):
+        packages = [{**package, "id": package_title(package["id"])} for package in first["package"]]
+        first = {**first, "package": packages}
+    return {**recipe, "data": data, "model": model, "intermediate": first}

@@ -39,6 +39,8 @@ class TaskPart(Part):
     metric: str
     max_length: Annotated[int, Field(gt=0)]
     licence: str
+    languages: list[str] | None = None
+    """Of the training examples; None for English."""
     examples: int
     """Training examples."""
     dev_score: float | None
@@ -50,6 +52,20 @@ class Below(Part):
     phase: str
     sha256: Sha256
     """Of the weights that its phase wrote."""
+
+
+class Origin(Part):
+    """Another package that this one was made of."""
+
+    phase: str
+    """That it stood for."""
+    id: str
+    """Its folder or repository; of a folder elsewhere on that machine, its name."""
+    name: str
+    revision: str | None
+    """The commit of the repository."""
+    sha256: Sha256
+    """Of its `SHA256SUMS`."""
 
 
 class Manifest(Part):
@@ -72,6 +88,8 @@ class Manifest(Part):
     tasks: Annotated[list[TaskPart], Field(min_length=1)]
     stack: list[Below]
     """From the bottom up."""
+    packages: tuple[Origin, ...] = ()
+    """Those that it began with, in the place of an intermediate phase."""
     data_sha256: Sha256
     """Of the training examples in their order."""
     scores: dict[str, Any]

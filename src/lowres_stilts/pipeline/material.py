@@ -9,6 +9,7 @@ import numpy as np
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
+from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.phases import IntermediateSettings
 from lowres_stilts.recipe.schema import Recipe
@@ -26,13 +27,17 @@ DEFAULT_HOLDOUT = 0.05
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A task with its training examples, which stay where they are, and its English dev examples."""
+    """A task with its training examples, which stay where they are, and its dev examples."""
 
     task: Task
     train: Examples
     dev: list[Any]
     per_epoch: int
     """How many training examples an epoch has: fewer or more than there are, in a mix."""
+    languages: tuple[str, ...]
+    """Of the training examples."""
+    dev_languages: tuple[str, ...]
+    """Of the dev examples."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Material:
         """
         target = find_task(recipe.target.task, recipe.tasks, "target.task")
         _check_target(recipe, target)
+        _check_packages(recipe)
         phase = recipe.intermediate if first_phases and recipe.target.transfer != "none" else None
         tasks = _intermediate_tasks(recipe, phase)
         source = open_source(recipe.data)
@@ -86,11 +92,13 @@ class Material:
         test = {language: _test(recipe, target, source, language, left_out) for language in languages}
         target_set = None
         if target.family != "retrieval":
-            settings = recipe.target.train
-            target_set = _training_set(target, source, settings, recipe.seed, _english(target), left_out)
+            target_set = _target_set(recipe, target, source, left_out)
+        first = _mixed(phase, tasks, source, recipe.seed, left_out) if phase else ()
+        if target_set is not None and first and recipe.target.head == "keep":
+            _check_head(recipe, target_set.task, first)
         return cls(
             languages=_texts(recipe, source, left_out) if first_phases else {},
-            intermediate=_mixed(phase, tasks, source, recipe.seed, left_out) if phase else (),
+            intermediate=first,
             target=target_set.task if target_set else target,
             target_set=target_set,
             test=test,
@@ -147,6 +155,8 @@ def _check_target(recipe: Recipe, target: Task) -> None:
     if target.family != "retrieval":
         _check_kinds(recipe)
         return
+    if recipe.target.head == "keep":
+        raise RecipeError(f"target.head: {target.name} is retrieval, which has no head; remove this key")
     for key in ("module", "train"):
         if key in recipe.target.model_fields_set:
             raise RecipeError(f"target.{key}: {target.name} is retrieval, which is not trained; remove this key")
@@ -155,6 +165,19 @@ def _check_target(recipe: Recipe, target: Task) -> None:
             f"target.transfer: {recipe.target.transfer} wants a target that is trained, which retrieval is not; "
             "use stack"
         )
+
+
+def _check_head(recipe: Recipe, target: Task, first: Sequence[TrainingSet]) -> None:
+    """Before anything is trained."""
+    layout = recipe.model.head
+    heads = [TrainedHead("", e.task.name, e.task.family, e.task.labels, layout) for e in first]
+    head_to_keep(target, layout, heads)
+
+
+def _check_packages(recipe: Recipe) -> None:
+    first, mode = recipe.intermediate, recipe.target.transfer
+    if first is not None and len(first.package) > 1 and mode != "none" and not MODES[mode].apart:
+        raise RecipeError(f"intermediate.package: target.transfer {mode} takes one; use fuse or merge for several")
 
 
 def _check_kinds(recipe: Recipe) -> None:
@@ -198,6 +221,17 @@ def _mixed(
     return tuple(replace(each, per_epoch=counts[each.task.name]) for each in sets)
 
 
+def _target_set(recipe: Recipe, target: Task, source: Source, left_out: LeftOut) -> TrainingSet:
+    settings, languages = recipe.target.train, training_languages(recipe, target)
+    dev_languages = languages if settings.languages else None
+    return _training_set(target, source, settings, recipe.seed, languages, left_out, dev_languages=dev_languages)
+
+
+def training_languages(recipe: Recipe, target: Task) -> tuple[str, ...]:
+    """The languages whose labels the target phase learns."""
+    return tuple(recipe.target.train.languages or _english(target))
+
+
 def _english(task: Task) -> tuple[str, ...]:
     return (task.english,)
 
@@ -211,7 +245,10 @@ def _training_set(
     left_out: LeftOut,
     *,
     translated: bool = False,
+    dev_languages: tuple[str, ...] | None = None,
 ) -> TrainingSet:
+    """The examples of a task in some languages; its dev set is in English unless other languages are given."""
+
     def read(counted: LeftOut | None = None) -> Iterator[Any]:
         for language in languages:
             yield from source.examples(task, "train", language, translated=translated, left_out=counted)
@@ -231,22 +268,23 @@ def _training_set(
         task = replace(task, labels=tuple(sorted(labels)))
     order = np.random.default_rng(seed).permutation(count)
     examples = Examples(read, count)
-    holdout = settings.holdout
-    if holdout is None and not source.names(task, "dev"):
+    holdout, asked = settings.holdout, dev_languages
+    asked = _english(task) if asked is None else tuple(code for code in asked if source.has(task, "dev", code))
+    if holdout is None and not (asked and source.names(task, "dev")):
         holdout = DEFAULT_HOLDOUT
     if holdout is None:
-        dev = list(source.examples(task, "dev", task.english, left_out=left_out))
+        dev = [e for code in asked for e in source.examples(task, "dev", code, left_out=left_out)]
     else:
         held_out, order = np.split(order, [max(1, round(holdout * count))])
-        dev = list(examples.select(held_out))
-    _require_labels(task, dev, source.place(task, "dev", task.english))
+        dev, asked = list(examples.select(held_out)), languages
+    _require_labels(task, dev, source.place(task, "dev", asked[0]))
     train = examples.select(order[: settings.limit])
     if not len(train):
         raise DataError(
             f"task {task.name}: nothing is left to train on after holding out {holdout}; "
             "lower train.holdout, or give more examples"
         )
-    return TrainingSet(task, train, dev[: settings.dev_limit], len(train))
+    return TrainingSet(task, train, dev[: settings.dev_limit], len(train), languages, asked)
 
 
 def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:

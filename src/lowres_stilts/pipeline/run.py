@@ -1,7 +1,8 @@
 """From a recipe to a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lowres_stilts.display import Display
 from lowres_stilts.pipeline.folder import RunFolder, open_run
@@ -9,9 +10,18 @@ from lowres_stilts.pipeline.material import Material
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.training.team import ALONE, Team
 
+if TYPE_CHECKING:
+    from lowres_stilts.pipeline.given import GivenModule
+
 
 def run(
-    recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None, team: Team = ALONE
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    display: Display | None = None,
+    team: Team = ALONE,
+    given: Sequence["GivenModule"] = (),
 ) -> dict[str, Any]:
     """Runs all phases of a recipe and returns what it writes to `results.json`.
 
@@ -22,6 +32,7 @@ def run(
             interruption. A finished run returns its results at once.
         display: shows progress; on standard error by default.
         team: the processes that train together. Main alone writes, shows progress and returns results.
+        given: in main, the opened packages of `intermediate.package`; see `lowres_stilts.hub.intermediate`.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault.
@@ -36,7 +47,7 @@ def run(
         # torch takes seconds to import, and mistakes should not wait for it.
         from lowres_stilts.pipeline.arms import execute  # noqa: PLC0415
 
-        return execute(recipe, material, opened, display or Display(), team)
+        return execute(recipe, material, opened, display or Display(), team, given)
 
 
 def _follow(recipe: Recipe, material: Material | None, folder: Path, team: Team) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import numpy as np
 
 from lowres_stilts.evaluation.metric import Floats, Metric
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.transfer import ENGLISH
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.study.languages import language_of
 from lowres_stilts.study.load import CELL_KEYS
 from lowres_stilts.study.schema import Group
 from lowres_stilts.study.statistics import Sample, mean_of
 
 Measure = Literal["gain", "score", "baseline"]
-ENGLISH_CODES = {ENGLISH, "eng_Latn"}
 Resampled = tuple[float, Floats, int]
 """Points, their draws over examples, and the number of examples."""
 AT_ONCE = 256

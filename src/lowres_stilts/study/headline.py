@@ -45,11 +45,13 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
         where = f"{row['target']} with {row['model']}"
         if row["gain"] is None:
             lines.append(f"{where}: {plain(row['score'])} points on the mean over languages.")
-            continue
-        lines.append(
-            f"{where}, after {row['intermediate']}: {plain(row['baseline'])} without the intermediate phase, "
-            f"{plain(row['score'])} with it, {signed(row['gain'])} points{_noise(row['gain'])}."
-        )
+        else:
+            lines.append(
+                f"{where}, after {row['intermediate']}: {plain(row['baseline'])} without the intermediate phase, "
+                f"{plain(row['score'])} with it, {signed(row['gain'])} points{_noise(row['gain'])}."
+            )
+        if row.get("labelled"):
+            lines.append(_with_labels(row))
     if any(row["gain"] for row in results["rows"]):
         lines.append("Intervals are over examples only: another seed might turn a difference around.")
     lines += _unscored(results)
@@ -58,6 +60,14 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
     if len(targets) > 1:
         lines.append(f"{' and '.join(targets)} are different tasks: gains compare, scores do not.")
     return lines
+
+
+def _with_labels(row: Mapping[str, Any]) -> str:
+    """Where a score is not zero-shot."""
+    said = f"Labels of {row['target']} in {', '.join(row['labelled'])} were learned"
+    others = [code for code in row["languages"] if code not in row["labelled"]]
+    mean = f"; the mean is over {', '.join(others)}, zero-shot" if others else ""
+    return f"{said}: no score there is zero-shot{mean}."
 
 
 def _unscored(results: Mapping[str, Any]) -> list[str]:

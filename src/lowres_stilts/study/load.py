@@ -133,7 +133,12 @@ def _recipe(study: Study, setting: Setting, places: Places, source: str) -> Reci
         values["target"]["transfer"] = "none"
     _leave_out_what_retrieval_has_not(values, found)
     try:
-        return _limited(checked(Recipe, values, found, source), study)
+        recipe = _limited(checked(Recipe, values, found, source), study)
+        if recipe.intermediate is not None and recipe.intermediate.package:
+            raise RecipeError(
+                "intermediate.package: a study trains its intermediate phases; name tasks, or use run"
+            )
+        return recipe
     except RecipeError as error:
         raise RecipeError(f"{error} (cell {', '.join(map(str, setting.without_seed))})") from None
 
