@@ -174,7 +174,7 @@ def test_the_head_is_kept(first, tmp_path):
 
 
 def test_a_trained_phase_leaves_its_head_as_well(first, tmp_path):
-    recipe, package, folder = first
+    recipe, _, folder = first
     kept = {"target.head": "keep", "target.train.lr": 1e-9, "target.train.head_lr": 1e-9}
     run(recipe.changed(kept), tmp_path / "run", display=Display(quiet=True))
     before = load_file(folder / "phases/1-intermediate/module/head.safetensors")
@@ -266,8 +266,8 @@ def test_what_cannot_be_begun_with_is_refused(project, first, tmp_path):
         begun_with(recipe, [package, packages["1-intermediate"]], tmp_path / "run", ("target.transfer", "fuse"))
     with pytest.raises(RecipeError, match=r"target\.transfer stack takes one; use fuse or merge for several"):
         begun_with(recipe, [package, package], tmp_path / "run")
+    ties = [("target.transfer", "merge"), ("target.merge", {"method": "ties"})]
     with pytest.raises(RecipeError, match=r"target\.merge\.method ties wants equal ranks"):
-        ties = [("target.transfer", "merge"), ("target.merge", {"method": "ties"})]
         begun_with(recipe, [package], tmp_path / "run", *ties)
 
 

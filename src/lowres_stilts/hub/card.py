@@ -148,7 +148,8 @@ def _loading(manifest: Manifest) -> str:
 def _scores(manifest: Manifest) -> str:
     if not manifest.scores:
         dev = ", ".join(f"{t.name} {t.dev_score:.1f}" for t in manifest.tasks if t.dev_score is not None)
-        return f"On the English dev sets, in points: {dev}. Not evaluated in other languages."
+        sets = "dev sets" if any(task.languages for task in manifest.tasks) else "English dev sets"
+        return f"On the {sets}, in points: {dev}. Not evaluated in other languages."
     split, limit = manifest.evaluation.get("split"), manifest.evaluation.get("limit")
     of = f"the first {limit} examples of each language" if limit else "all examples"
     rows = [

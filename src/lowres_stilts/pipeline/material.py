@@ -9,6 +9,7 @@ import numpy as np
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.phases import IntermediateSettings
@@ -230,6 +231,15 @@ def _target_set(recipe: Recipe, target: Task, source: Source, left_out: LeftOut)
 def training_languages(recipe: Recipe, target: Task) -> tuple[str, ...]:
     """The languages whose labels the target phase learns."""
     return tuple(recipe.target.train.languages or _english(target))
+
+
+def more_than_english(recipe: Recipe) -> frozenset[str]:
+    """The languages whose labels of the target a recipe has learned, or none where these are English alone."""
+    target, first = find_task(recipe.target.task, recipe.tasks, "target.task"), recipe.intermediate
+    found = {*training_languages(recipe, target)}
+    if first is not None and target.name in first.tasks and recipe.target.transfer != "none":
+        found |= {*first.languages.get(target.name, _english(target))}
+    return frozenset() if found <= ENGLISH_CODES else frozenset(found)
 
 
 def _english(task: Task) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The findings in words, with their numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lowres_stilts.data.withheld import answers_unknown
@@ -13,7 +13,7 @@ def study_headline(results: Mapping[str, Any]) -> list[str]:
     if results["overall"]:
         whole = results["overall"]
         lines.append(
-            f"Over all {len(rows)} combinations, the intermediate phase changes the zero-shot score by "
+            f"Over all {len(rows)} combinations, the intermediate phase changes the {_kind_of_score(rows)} by "
             f"{signed(whole)} points on the mean{_noise(whole)}."
         )
     calls = [row["gain"]["call"] for row in rows]
@@ -36,6 +36,12 @@ def study_headline(results: Mapping[str, Any]) -> list[str]:
     if cells["finished"] < cells["planned"]:
         lines.append(f"{cells['planned'] - cells['finished']} of {cells['planned']} cells are not finished.")
     return lines or ["Nothing is finished yet."]
+
+
+def _kind_of_score(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A row whose languages all had labels is a mean over those."""
+    with_labels = any(row.get("labelled") and {*row["languages"]} <= {*row["labelled"]} for row in rows)
+    return "score" if with_labels else "zero-shot score"
 
 
 def run_headline(results: Mapping[str, Any]) -> list[str]:
