@@ -12,7 +12,7 @@ TARGETS = ("xnli", "pawsx", "panx", "udpos", "xquad", "mlqa", "tydiqa", "xcopa",
 def test_every_target_has_a_small_and_a_full_recipe():
     names = {path.stem for path in RECIPES}
     both = {f"{task}-{size}" for task in (*TARGETS, "multitask") for size in ("small", "full")}
-    assert names == {"quickstart", *both}
+    assert names == {"quickstart", "few-labels", *both}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -19,6 +19,7 @@ from lowres_stilts.training.team import ALONE, Team
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from lowres_stilts.pipeline.given import GivenModule
     from lowres_stilts.runtime import Bundle
 
 WIDTH_OF_TEXT = 100
@@ -95,9 +96,19 @@ class Run:
         return tuple(self.results.get("evaluation", {}).get("without_answers", ()))
 
     @property
+    def labelled(self) -> tuple[str, ...]:
+        """Languages whose labels of the target were learned; scores in the others are zero-shot."""
+        return tuple(self.results.get("evaluation", {}).get("labelled", ("en",)))
+
+    @property
     def means(self) -> dict[str, Score]:
-        """Means over all languages but English: of `scores`, and of `baseline` and `gain` where they are known."""
-        found = self.results["mean_without_english"].get(self.task, {})
+        """Means of `scores`, and of `baseline` and `gain` where they are known, over languages without labels.
+
+        Those are all but English, or all but the languages of `target.train.languages`.
+        """
+        from lowres_stilts.evaluation.table import mean_of_others  # noqa: PLC0415
+
+        found = mean_of_others(self.results, self.task)[1]
         return {key: _score(value) for key, value in found.items()}
 
     @property
@@ -184,10 +195,29 @@ def run(
         from lowres_stilts import pipeline  # noqa: PLC0415
 
         shown = Display(quiet=quiet)
-        results = pipeline.run(loaded, place, resume=resume, display=shown, team=team, trackers=trackers)
+        loaded, given = _take_packages(loaded, place if resume else None, team)
+        results = pipeline.run(
+            loaded, place, resume=resume, display=shown, team=team, trackers=trackers, given=given
+        )
         if team.is_main:
             _publish(place)
     return Run(place, team.from_main(lambda: results))
+
+
+def _take_packages(recipe: Recipe, before: Path | None, team: Team) -> tuple[Recipe, list["GivenModule"]]:
+    """The recipe with the packages that it names pinned, and these packages, which main alone opens."""
+    given: list[GivenModule] = []
+    if recipe.intermediate is None or not recipe.intermediate.package:
+        return recipe, given
+
+    def opened() -> Recipe:
+        from lowres_stilts.hub.intermediate import take_packages  # noqa: PLC0415
+
+        pinned, found = take_packages(recipe, before)
+        given.extend(found)
+        return pinned
+
+    return team.from_main(opened), given
 
 
 def _publish(folder: Path) -> None:

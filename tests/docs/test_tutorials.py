@@ -18,7 +18,7 @@ from tests.hub_server import serving
 
 TUTORIALS = ROOT / "docs" / "tutorials"
 PAGES = sorted(path.stem for path in TUTORIALS.glob("*.md"))
-LONG = {"cluster", "export-and-serve", "reproduce", "stack-and-merge"}
+LONG = {"cluster", "export-and-serve", "few-labels", "reproduce", "stack-and-merge"}
 """Pages that are run whole or not at all."""
 SHORT = sorted(set(PAGES) - LONG)
 """Pages that make sense without the blocks that say that they take minutes."""

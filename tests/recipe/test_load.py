@@ -28,7 +28,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(written, write):
         (
             "  tasks: [",
             "  qqq: 1\n  tasks: [",
-            ":7: intermediate.qqq: unknown key; the keys here are tasks, mix, languages, translated, mod",
+            ":7: intermediate.qqq: unknown key; the keys here are tasks, package, mix, languages, translated, mod",
         ),
         (
             "target:",
@@ -91,7 +91,7 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             "  transfer: add\n  task: s",
             ":9: target.transfer: there is no 'add' here; there are stack, continue, fuse, merge, none",
         ),
-        ("tasks: [starter-reply]", "tasks: []", ":7: intermediate.tasks: List should have at least 1 item"),
+        ("tasks: [starter-reply]", "tasks: []", ":6: intermediate: name tasks, or a package"),
         ("tasks: [starter-reply]", "tasks: [a, a]", ":6: intermediate: tasks names a task twice"),
         (
             "tasks: [starter-reply]",
@@ -206,7 +206,7 @@ def test_a_wrong_value_names_its_line_and_key(old, new, message, write):
     [
         ("name: small\n", "", ":1: name: missing key"),
         ("  id: some/model", "  compute: bf16", ":2: model.id: missing key"),
-        ("  tasks: [starter-reply]", "  train: {}", ":6: intermediate.tasks: missing key"),
+        ("  tasks: [starter-reply]", "  train: {}", ":6: intermediate: name tasks, or a package"),
         ("  task: starter-topic\n", "", ":8: target.task: missing key"),
         ("model:\n  id: some/model\ndata:\n  source: starter\n", "", ":1: model: missing key (and 1 more)"),
         ("target:", "tasks:\n  mine:\n    languages: [sw]\ntarget:", ":9: tasks.mine.family: missing key"),

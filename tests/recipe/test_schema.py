@@ -20,6 +20,7 @@ MADX = {
     "intermediate.module": {"kind": "bottleneck"},
     "target.module": {"kind": "bottleneck"},
 }
+PACKAGE = {"intermediate": {"package": "adapters/mine"}}
 MIX = {"intermediate.tasks": ["a", "b"], "intermediate.mix": {"cap": 9}}
 
 
@@ -44,6 +45,12 @@ MIX = {"intermediate.tasks": ["a", "b"], "intermediate.mix": {"cap": 9}}
         {"target.transfer": "none", "target.module": {"init": "loftq"}},
         {"intermediate.module": {"init": "loftq"}},
         MIX,
+        PACKAGE,
+        {**PACKAGE, "target.transfer": "merge", "target.merge": {"method": "ties"}},
+        {**PACKAGE, "target.module": {"kind": "bottleneck"}, "target.head": "keep"},
+        {"intermediate": {"package": ["a", {"id": "me/b", "revision": "v1"}]}, "target.transfer": "fuse"},
+        {"target.head": "keep", "target.transfer": "continue"},
+        {"target.train.languages": ["en", "yo"]},
     ],
 )
 def test_these_go_together(changes):
@@ -92,6 +99,20 @@ def test_these_go_together(changes):
             for mode in ("fuse", "merge")
         ),
         (
+            {**PACKAGE, "languages": {"adapters": ["en"]}},
+            "intermediate.package: a package does not stand on language adapters; name tasks",
+        ),
+        *(
+            (
+                {"target.head": "keep", "target.transfer": mode},
+                (
+                    f"target.head keep: target.transfer {mode} trains the target as if there were no intermediate "
+                    "phase; use stack, continue or fuse"
+                ),
+            )
+            for mode in ("merge", "none")
+        ),
+        (
             {"target.transfer": "merge", "target.merge": {"method": "ties"}, "target.module": {"rank": 4}},
             (
                 "target.merge.method ties wants equal ranks, but intermediate.module.rank is 16 and "
@@ -104,6 +125,31 @@ def test_these_do_not_go_together(changes, message):
     with pytest.raises(RecipeError) as caught:
         RECIPE.changed(changes)
     assert str(caught.value) == f"recipe small: {message}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"intermediate.package": "adapters/mine"}, "tasks and package are both given: keep one"),
+        ({"intermediate": {}}, "intermediate: name tasks, or a package"),
+        *(
+            (
+                {"intermediate": {"package": "adapters/mine", key: value}},
+                f"intermediate: {key} is for tasks, and a package is trained already; remove it",
+            )
+            for key, value in (("train", {"epochs": 7}), ("mix", {"cap": 9}))
+        ),
+        (
+            {"intermediate": {"package": {"id": "me/mine", "sha256": "abc"}}},
+            "String should match pattern '^[0-9a-f]{64}$', found 'abc'",
+        ),
+        ({"target.train.languages": ["yo", "yo"]}, "target.train.languages: a language is named twice"),
+    ],
+)
+def test_a_section_that_contradicts_itself_is_refused(changes, message):
+    with pytest.raises(RecipeError) as caught:
+        RECIPE.changed(changes)
+    assert str(caught.value).endswith(message)
 
 
 def test_a_changed_value_is_named_by_its_override():

@@ -1,4 +1,6 @@
-from lowres_stilts.study.headline import run_headline
+import pytest
+
+from lowres_stilts.study.headline import run_headline, study_headline
 
 FOUND = {"value": 1.0, "ci95": [-1.0, 3.0]}
 
@@ -29,3 +31,23 @@ def test_a_target_without_answers_is_named():
 def test_what_a_run_worries_about_is_told():
     (line,) = run_headline({"rows": [], "worries": ["2-target: only 3 updates were made"]})
     assert line == "Warning: 2-target: only 3 updates were made."
+
+
+def test_a_run_says_where_its_score_is_not_zero_shot():
+    told = row("panx", FOUND) | {"labelled": ["en", "yo"], "languages": {"en": {}, "yo": {}, "sw": {}}}
+    lines = run_headline({"rows": [told]})
+    expected = (
+        "Labels of panx in en, yo were learned: no score there is zero-shot; the mean is over sw, zero-shot."
+    )
+    assert lines[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"), [(["yo"], "the score by"), (["yo", "sw"], "the zero-shot score by")]
+)
+def test_a_study_calls_no_mean_over_labelled_languages_zero_shot(languages, expected):
+    told = row("panx", FOUND) | {"labelled": ["en", "yo"], "languages": dict.fromkeys(languages)}
+    results = {
+        "rows": [told], "overall": FOUND, "claims": [], "alpha": 0.05, "cells": {"finished": 1, "planned": 1}
+    }  # fmt: skip
+    assert expected in study_headline(results)[0]

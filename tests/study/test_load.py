@@ -55,6 +55,11 @@ def test_overrides(load):
     assert {recipe.evaluate.limit for recipe in recipes.values()} == {3}
 
 
+def test_a_package_is_refused_with_its_line(load):
+    with pytest.raises(RecipeError, match=r"study\.yaml:\d+: intermediate\.package: a study trains.*\(cell tiny"):
+        load(axes__intermediate={"none": {}, "mine": {"intermediate": {"package": "adapters/mine"}}})
+
+
 def test_shared_work_is_done_once(load):
     plan = make_plan(load()[1])
     kinds = [step.phase is not None for step in plan.steps.values()]

@@ -76,6 +76,10 @@ def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
     from lowres_stilts.pipeline.hardware import Place, this_place
     from lowres_stilts.pipeline.planner import advice, fit_recipe
 
+    if recipe.intermediate is not None and recipe.intermediate.package:
+        from lowres_stilts.hub.intermediate import take_packages
+
+        recipe, _ = take_packages(recipe)
     tell_waiting(f"reading the configuration of {recipe.model.id}")
     config = read_config(recipe.model.id, recipe.model.revision)
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)

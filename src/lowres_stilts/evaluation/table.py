@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lowres_stilts.data.withheld import answers_unknown
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 
 WIDEST_WORD = len("[-100.0,")
 PARTS = ("precision", "recall")
@@ -25,6 +26,22 @@ def transfer_table(results: Mapping[str, Any]) -> Group:
     if not results["scores"][task]:
         return Group(Text(f"{task}: predictions written, answers not known", style="table.title"), *notes)
     return Group(*_scores(task, results), *notes)
+
+
+def with_labels(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """Languages whose labels were learned, where these are more than English, from the content of results.json."""
+    labelled = results.get("evaluation", {}).get("labelled", ())
+    return () if ENGLISH_CODES.issuperset(labelled) else tuple(labelled)
+
+
+def mean_of_others(results: Mapping[str, Any], task: str) -> tuple[str, Mapping[str, Any]]:
+    """The means that count, with their name: over languages without English, or over those without labels."""
+    key, name = (
+        ("mean_zero_shot", "mean zero-shot")
+        if with_labels(results)
+        else ("mean_without_english", "mean without en")
+    )
+    return name, results[key][task]
 
 
 def worries(results: Mapping[str, Any]) -> list[str]:
@@ -57,13 +74,15 @@ def _scores(task: str, results: Mapping[str, Any]) -> tuple[Text, Table]:
     parts = [] if gain else [name for name in PARTS if all(name in score for score in scores.values())]
     for name in parts:
         table.add_column(name, justify="right")
+    labelled = with_labels(results)
     for language, score in scores.items():
+        row = f"{language}, with labels" if language in labelled else language
         cells = _cells(score, baseline.get(language), gain.get(language))
-        table.add_row(language, str(score["n"]), *cells, *(f"{score[name]:.1f}" for name in parts))
-    means = results["mean_without_english"][task]
+        table.add_row(row, str(score["n"]), *cells, *(f"{score[name]:.1f}" for name in parts))
+    name, means = mean_of_others(results, task)
     if len(scores) > 1 and means:
         table.add_section()
-        table.add_row("mean without en", "", *_cells(means["scores"], means.get("baseline"), means.get("gain")))
+        table.add_row(name, "", *_cells(means["scores"], means.get("baseline"), means.get("gain")))
     # Not as the table's title, which is broken where the table is narrower.
     return Text(title, style="table.title"), table
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import yaml
 
+from lowres_stilts.evaluation.table import with_labels
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.hub.card_code import adapterhub_code, peft_code
 from lowres_stilts.hub.card_training import sources_of, training_text
-from lowres_stilts.hub.manifest import Manifest, TaskPart
+from lowres_stilts.hub.manifest import Manifest, Origin, TaskPart
 from lowres_stilts.tasks.catalog import REGISTRY
 
 CARD = "README.md"
@@ -100,6 +102,7 @@ def _summary(manifest: Manifest) -> str:
     words = chain(repeat("stacked on", _stands_on(manifest)), repeat("averaged from"))
     parts = zip(words, manifest.stack, strict=False)
     below = "".join(f", {word} `{part.phase}` (`{part.sha256[:12]}`)" for word, part in parts)
+    below += "".join(_began_with(manifest, package) for package in manifest.packages)
     base = manifest.base
     digest = f"`{base.sha256[:12]}`" if base.sha256 else "not known"
     head = "It has no head" if manifest.kind == "language" else f"The head is `{manifest.head}`"
@@ -108,6 +111,14 @@ def _summary(manifest: Manifest) -> str:
         f"{base.quantize}, embeddings {base.embeddings}), trained on {tasks}{below}. {head}; "
         f"`stilts.json` says what it was made of, `SHA256SUMS` what belongs to it."
     )
+
+
+def _began_with(manifest: Manifest, package: Origin) -> str:
+    """Another package that this one was made of, and how."""
+    mode = manifest.recipe.get("target", {}).get("transfer")
+    words = {"stack": "stacked on", "continue": "continued from", "fuse": "fused with", "merge": "merged with"}
+    at = f" at `{package.revision[:12]}`" if package.revision else ""
+    return f", {words.get(mode, 'made with')} the package `{package.id}`{at} (`{package.sha256[:12]}`)"
 
 
 def _stands_on(manifest: Manifest) -> int:
@@ -140,7 +151,9 @@ def _scores(manifest: Manifest) -> str:
         return f"{dev} Not evaluated in other languages."
     split, limit = manifest.evaluation.get("split"), manifest.evaluation.get("limit")
     of = f"the first {limit} examples of each language" if limit else "all examples"
-    said = f"Zero-shot, split {split}, {of}, in points, with 95% intervals over the examples: "
+    kind = _kind_of_scores(manifest)
+    said = f"{kind}, split {split}, {of}, in points, with 95% intervals over the examples: "
+    marked = with_labels({"evaluation": manifest.evaluation})
     chances = manifest.chance or {}
     chance, baseline = any(chances.values()), any(manifest.baseline.values())
     head = ["task", "language", "n", "metric"]
@@ -148,7 +161,8 @@ def _scores(manifest: Manifest) -> str:
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for task, scores in manifest.scores.items():
         for language, score in scores.items():
-            cells = [_cell(task), _cell(language), str(score["n"]), score["metric"]]
+            name = _cell(language) + (", with labels" if language in marked else "")
+            cells = [_cell(task), name, str(score["n"]), score["metric"]]
             cells += [_points(chances.get(task, {}).get(language))] * chance
             cells += [_shown(manifest.baseline.get(task, {}).get(language))] * baseline
             rows.append(f"| {' | '.join([*cells, _shown(score)])} |")
@@ -174,7 +188,19 @@ def _dev_scores(manifest: Manifest) -> str:
         for task in manifest.tasks
         if task.dev_score is not None
     ]
-    return f"On the English dev sets, in points: {', '.join(told)}."
+    trained = {language for task in manifest.tasks for language in task.languages or ()}
+    sets = "English dev sets" if ENGLISH_CODES.issuperset(trained) else "dev sets"
+    return f"On the {sets}, in points: {', '.join(told)}."
+
+
+def _kind_of_scores(manifest: Manifest) -> str:
+    """What they are: in languages with labels in training, zero-shot, or both."""
+    labelled = manifest.evaluation.get("labelled", ())
+    if ENGLISH_CODES.issuperset(labelled):
+        return "Zero-shot"
+    codes = {code for scores in manifest.scores.values() for code in scores}
+    named = f"With labels of {', '.join(labelled)} in training"
+    return named if codes.issubset(labelled) else f"{named}; zero-shot in the other languages"
 
 
 def _dev_facts(task: TaskPart) -> list[str]:

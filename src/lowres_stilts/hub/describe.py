@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.hub.manifest import Base, Below, Manifest, Source, TaskPart
+from lowres_stilts.hub.manifest import Base, Below, Manifest, Origin, Source, TaskPart
 from lowres_stilts.names import slug
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import BASELINE, LANGUAGE, TARGET, intermediate_names
+from lowres_stilts.recipe.phases import package_title
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.sums import sha256_of
@@ -38,6 +39,7 @@ def described(results: dict[str, Any], summary: dict[str, Any], *, stack: list[B
         tasks=_tasks(recipe, summary),
         stack=stack,
         before=_before(results, recipe, summary, stack),
+        **_origins(results, summary),
         data_sha256=summary["data_sha256"],
         **_trained(results["recipe"], summary),
         scores=results["scores"] if is_target else {},
@@ -69,18 +71,32 @@ def _before(results: dict[str, Any], recipe: Recipe, summary: dict[str, Any], st
     names = {part.phase for part in stack} - {BASELINE}
     if summary["phase"] == TARGET and MODES[recipe.target.transfer].continues:
         names |= set(intermediate_names(recipe))
-    return [
+    phases = [told for told in results["phases"] if told["phase"] in names]
+    own = [
         Source(
             phase=told["phase"],
             task=task,
-            licence=find_task(task, recipe.tasks, "tasks").licence,
+            licence=data["licence"] if "package" in told else find_task(task, recipe.tasks, "tasks").licence,
             examples=data["examples"],
             languages=data.get("languages") or {},
         )
-        for told in results["phases"]
-        if told["phase"] in names
+        for told in phases
         for task, data in told["tasks"].items()
     ]
+    return own + [
+        Source(**{**source, "phase": told["phase"]}) for told in phases for source in told.get("before", ())
+    ]
+
+
+def _origins(results: dict[str, Any], summary: dict[str, Any]) -> dict[str, list[Origin]]:
+    """The packages that a phase stood on, went on with or was merged of; no key where there is none."""
+    merged = summary.get("merged", {}).get("weights")
+    found = [
+        Origin(phase=other["phase"], **other["package"])
+        for other in results["phases"]
+        if "package" in other and summary["phase"] == TARGET and (not merged or merged.get(other["phase"]))
+    ]
+    return {"packages": found} if found else {}
 
 
 def _base(model: dict[str, Any]) -> Base:
@@ -142,4 +158,8 @@ def _shareable(recipe: dict[str, Any]) -> dict[str, Any]:
     model = recipe["model"]
     if Path(model["id"]).is_absolute():
         model = {**model, "id": Path(model["id"]).name}
-    return {**recipe, "data": data, "model": model}
+    first = recipe["intermediate"]
+    if first and first.get("package"):
+        packages = [{**package, "id": package_title(package["id"])} for package in first["package"]]
+        first = {**first, "package": packages}
+    return {**recipe, "data": data, "model": model, "intermediate": first}

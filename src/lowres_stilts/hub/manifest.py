@@ -78,6 +78,20 @@ class Example(Part):
     """A label, a tag for each word, the chosen text, or the answer in the context."""
 
 
+class Origin(Part):
+    """Another package that this one was made of."""
+
+    phase: str
+    """That it stood for."""
+    id: str
+    """Its folder or repository; of a folder elsewhere on that machine, its name."""
+    name: str
+    revision: str | None
+    """The commit of the repository."""
+    sha256: Sha256
+    """Of its `SHA256SUMS`."""
+
+
 class Manifest(Part):
     """All of `stilts.json`."""
 
@@ -100,6 +114,8 @@ class Manifest(Part):
     """From the bottom up."""
     before: list[Source] | None = None
     """What earlier phases, whose modules are in it or below it, learned from; None in packages that do not say."""
+    packages: tuple[Origin, ...] = ()
+    """Those that it began with, in the place of an intermediate phase."""
     data_sha256: Sha256
     """Of the training examples in their order."""
     licence: str | None = None

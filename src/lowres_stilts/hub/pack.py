@@ -27,7 +27,10 @@ def pack_run(folder: Path) -> list[Path]:
     results = run.results()
     if results is None:
         raise PackageError(f"{run.path}: the run is not finished; go on with `run --resume`")
-    phases = [summary for summary in results["phases"] if summary["phase"] != BASELINE]
+    # A package that the run began with is one already.
+    phases = [
+        summary for summary in results["phases"] if summary["phase"] != BASELINE and "package" not in summary
+    ]
     return [_pack(run, results, summary) for summary in phases if summary["kind"] in PACK]
 
 

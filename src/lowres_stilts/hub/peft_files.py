@@ -75,7 +75,7 @@ def peft_config(manifest: Manifest, layers: list[str]) -> dict[str, Any]:
         r=manifest.rank,
         lora_alpha=manifest.rank,
         use_dora=manifest.dora,
-        target_modules=target_modules(layers, chosen=_has_chosen_layers(manifest.recipe)),
+        target_modules=target_modules(layers, chosen=has_chosen_layers(manifest.recipe)),
         modules_to_save=list(layout.modules_to_save) or None,
         task_type=layout.task_type,
         base_model_name_or_path=manifest.base.id,
@@ -84,7 +84,7 @@ def peft_config(manifest: Manifest, layers: list[str]) -> dict[str, Any]:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
 
 
-def _has_chosen_layers(recipe: Mapping[str, Any]) -> bool:
+def has_chosen_layers(recipe: Mapping[str, Any]) -> bool:
     """Whether some module of the recipe is on some of the encoder's layers only."""
     sections = (recipe.get(name) or {} for name in ("intermediate", "target"))
     return any((section.get("module") or {}).get("layers") for section in sections)

@@ -1,7 +1,7 @@
 """The two arms of a run, with and without the intermediate phase, and what they score."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
@@ -23,11 +23,12 @@ from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.data_remarks import cut_into_pieces, on_data, seen_in_training
 from lowres_stilts.pipeline.environment import peak_memory_bytes, versions
 from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.given import GivenModule, place_modules
 from lowres_stilts.pipeline.hardware import this_place
 from lowres_stilts.pipeline.hyperparameters import chosen_lines, settled_by
 from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.material import Material
-from lowres_stilts.pipeline.names import BASELINE_FOLDER, SYSTEM_FOLDER
+from lowres_stilts.pipeline.names import BASELINE, BASELINE_FOLDER, SYSTEM_FOLDER
 from lowres_stilts.pipeline.phase import Bench
 from lowres_stilts.pipeline.planner import fit_recipe
 from lowres_stilts.pipeline.transfer import train_baseline, train_languages, train_system
@@ -44,7 +45,12 @@ Answer = Callable[[str], list[Any]]
 
 
 def execute(
-    recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team = ALONE
+    recipe: Recipe,
+    material: Material,
+    folder: RunFolder,
+    display: Display,
+    team: Team = ALONE,
+    given: Sequence[GivenModule] = (),
 ) -> dict[str, Any]:
     """Trains and evaluates what is not done yet, and writes the results.
 
@@ -58,7 +64,7 @@ def execute(
     recipe = _settle(recipe, material, folder, display)
     try:
         if team.is_main:
-            return _execute(recipe, material, folder, display, team)
+            return _execute(recipe, material, folder, display, team, given)
         _follow(recipe, material, folder, display, team)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -81,6 +87,7 @@ def _settle(recipe: Recipe, material: Material, folder: RunFolder, display: Disp
 def _follow(recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team) -> None:
     """What a process other than main does: its share of the training."""
     encoder, choices = _load(recipe, folder, display, team)
+    team.from_main(lambda: None)  # main puts the modules of packages into their places
     bench = open_bench(recipe, encoder, folder, display, choices, team)
     train_languages(recipe, material, bench, [])
     stilts = train_system(recipe, material, bench, [])
@@ -89,10 +96,16 @@ def _follow(recipe: Recipe, material: Material, folder: RunFolder, display: Disp
 
 
 def _execute(
-    recipe: Recipe, material: Material, folder: RunFolder, display: Display, team: Team
+    recipe: Recipe,
+    material: Material,
+    folder: RunFolder,
+    display: Display,
+    team: Team,
+    given: Sequence[GivenModule],
 ) -> dict[str, Any]:
     started = time.perf_counter()
     encoder, choices = _load(recipe, folder, display, team)
+    team.from_main(lambda: place_modules(recipe, material.target, given, encoder, folder, display))
     stored = weights_bytes(encoder.model)
     folder.log("encoder loaded", weights_bytes=stored, device=str(encoder.device), processes=team.size)
     bench = open_bench(recipe, encoder, folder, display, choices, team)
@@ -116,7 +129,7 @@ def _execute(
         )
     results = {
         **_described(recipe, encoder, stored),
-        **_scored(recipe, material, system, baseline),
+        **_scored(recipe, material, system, baseline, labelled_languages(material, summaries)),
         **({"sweep": swept} if swept else {}),
         **data,
         "data_revisions": dict(material.revisions),
@@ -146,15 +159,26 @@ def _described(recipe: Recipe, encoder: Encoder, stored: int) -> dict[str, Any]:
     return {"model": model, "recipe": recipe.model_dump(mode="json")}
 
 
-def _scored(recipe: Recipe, material: Material, system: Arm, baseline: Arm | None) -> dict[str, Any]:
+def labelled_languages(material: Material, summaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Languages whose labels of the target task the system learned, in any phase; the others are zero-shot."""
+    task = material.target
+    told = (phase["tasks"].get(task.name) for phase in summaries if phase["phase"] != BASELINE)
+    found = [code for each in told if each for code in each.get("languages", [task.english])]
+    return list(dict.fromkeys(found))
+
+
+def _scored(
+    recipe: Recipe, material: Material, system: Arm, baseline: Arm | None, labelled: Sequence[str]
+) -> dict[str, Any]:
     """What it scores, and on what."""
-    settings, metric = recipe.evaluate, METRICS[material.target.metric]
+    settings, metric, task = recipe.evaluate, METRICS[material.target.metric], material.target.name
     scores = transfer_results(
-        material.target.name, metric, system, baseline, samples=settings.bootstrap, seed=recipe.seed
+        task, metric, system, baseline, samples=settings.bootstrap, seed=recipe.seed, labelled=labelled
     )
     evaluation = {
         "split": settings.split,
         "limit": settings.limit,
+        "labelled": list(labelled),
         "language_adapters": sorted(material.languages),
         "without_answers": material.without_answers,
         "answers_at": material.target.answers_at,

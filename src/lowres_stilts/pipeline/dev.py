@@ -1,4 +1,4 @@
-"""Scores on English dev sets, by which weights are chosen."""
+"""Scores on dev sets, English as a rule, by which weights are chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ from lowres_stilts.tasks.task import Task
 
 @dataclass(frozen=True)
 class DevSet:
-    """A task's English dev examples, ready to score a network on."""
+    """A task's dev examples, ready to score a network on."""
 
     task: Task
     examples: list[Any]
     features: Features
+    languages: tuple[str, ...]
 
     def score(self, network: Network, encoder: Encoder, tokens_per_batch: int) -> float:
         """Points."""
@@ -46,13 +47,14 @@ class DevSet:
 
     def _table(self, answers: Sequence[Any]) -> Floats:
         gold = gold_answers(self.task, self.examples)
-        return METRICS[self.task.metric].table(gold, answers, self.task.english)
+        return METRICS[self.task.metric].table(gold, answers, self.languages[0])
 
 
 def dev_set(each: TrainingSet, settings: TrainSettings, encoder: Encoder) -> DevSet:
     """The dev set of a task, cut into sub-words."""
     length = max_length(settings, each.task.max_length, encoder)
-    return DevSet(each.task, each.dev, cached_features(each.task, each.dev, encoder.tokenizer, length))
+    features = cached_features(each.task, each.dev, encoder.tokenizer, length)
+    return DevSet(each.task, each.dev, features, each.dev_languages)
 
 
 def max_length(phase_train: TrainSettings, data_max_length: int, encoder: Encoder) -> int:

@@ -49,6 +49,7 @@ class Amount:
     examples: int
     tokens: float
 
+
 def choose(train: TrainSettings, amounts: Sequence[Amount], *, width: int, one_layer: bool) -> TrainSettings:
     """The settings with numbers in the place of what is not given.
 

@@ -88,7 +88,7 @@ def arm_key(recipe: Recipe, keys: Mapping[str, str]) -> str:
 def baseline_recipe(recipe: Recipe) -> Recipe:
     """The same without intermediate phase."""
     values = recipe.model_dump(mode="json", exclude={"intermediate"}, exclude_unset=True)
-    values["target"]["transfer"] = "none"
+    values["target"] |= {"transfer": "none", "head": "new"}
     if MODES[recipe.target.transfer].continues:
         values["target"]["module"] = target_module(recipe).model_dump(mode="json", exclude_unset=True)
     return Recipe.model_validate(values)
@@ -109,15 +109,26 @@ def _target_keys(
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":
         return {}
-    own = (_module(target_module(recipe)), _data(source, target, recipe.target.train, (target.english,)))
+    data = _target_data(recipe, source, target)
+    own = (_module(target_module(recipe)), data)
     mode = recipe.target.transfer
     alone = _key(common, ground, *own)
     if mode == "none":
         return {TARGET: alone}
     settings = {"fuse": recipe.target.fuse, "merge": recipe.target.merge}.get(mode)
     how = settings.model_dump() if settings else recipe.target.options or None
-    stacked = _key(common, ground, *own, mode, list(below), how)
+    head = [recipe.target.head] if recipe.target.head != "new" else []  # keys are older than that
+    stacked = _key(common, ground, *own, mode, list(below), how, *head)
     return {BASELINE: alone, TARGET: stacked}
+
+
+def _target_data(recipe: Recipe, source: Source, target: Task) -> Any:
+    """In English, unless the recipe names languages: keys are older than that."""
+    train = TrainSettings.model_validate(recipe.target.train.model_dump(exclude={"languages"}))
+    if (languages := recipe.target.train.languages) is None:
+        return _data(source, target, train, (target.english,))
+    dev = [_files(source, target, "dev", language) for language in languages]
+    return [languages, *_data(source, target, train, languages), dev]
 
 
 def _intermediate(settings: IntermediateSettings, tasks: Sequence[Task], source: Source) -> list[Any]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
+from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.phases import IntermediateSettings
 from lowres_stilts.recipe.schema import Recipe
@@ -27,7 +29,7 @@ DEFAULT_HOLDOUT = 0.05
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A task with its training examples, which stay where they are, and its English dev examples."""
+    """A task with its training examples, which stay where they are, and its dev examples."""
 
     task: Task
     train: Examples
@@ -36,6 +38,8 @@ class TrainingSet:
     """How many training examples an epoch has: fewer or more than there are, in a mix."""
     by_language: Mapping[str, int]
     """How many training examples there are in each language."""
+    dev_languages: tuple[str, ...]
+    """Of the dev examples."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Material:
         """
         target = find_task(recipe.target.task, recipe.tasks, "target.task")
         _check_target(recipe, target)
+        _check_packages(recipe)
         phase = recipe.intermediate if first_phases and recipe.target.transfer != "none" else None
         tasks = _intermediate_tasks(recipe, phase)
         source = open_source(recipe.data)
@@ -89,11 +94,13 @@ class Material:
         test = {language: _test(recipe, target, source, language, left_out) for language in languages}
         target_set = None
         if target.family != "retrieval":
-            settings = recipe.target.train
-            target_set = _training_set(target, source, settings, recipe.seed, _english(target), left_out)
+            target_set = _target_set(recipe, target, source, left_out)
+        first = _mixed(phase, tasks, source, recipe.seed, left_out) if phase else ()
+        if target_set is not None and first and recipe.target.head == "keep":
+            _check_head(recipe, target_set.task, first)
         return cls(
             languages=_texts(recipe, source, left_out) if first_phases else {},
-            intermediate=_mixed(phase, tasks, source, recipe.seed, left_out) if phase else (),
+            intermediate=first,
             target=target_set.task if target_set else target,
             target_set=target_set,
             test=test,
@@ -150,6 +157,8 @@ def _check_target(recipe: Recipe, target: Task) -> None:
     if target.family != "retrieval":
         _check_kinds(recipe)
         return
+    if recipe.target.head == "keep":
+        raise RecipeError(f"target.head: {target.name} is retrieval, which has no head; remove this key")
     for key in ("module", "train"):
         if key in recipe.target.model_fields_set:
             raise RecipeError(f"target.{key}: {target.name} is retrieval, which is not trained; remove this key")
@@ -158,6 +167,19 @@ def _check_target(recipe: Recipe, target: Task) -> None:
             f"target.transfer: {recipe.target.transfer} wants a target that is trained, which retrieval is not; "
             "use stack"
         )
+
+
+def _check_head(recipe: Recipe, target: Task, first: Sequence[TrainingSet]) -> None:
+    """Before anything is trained."""
+    layout = recipe.model.head
+    heads = [TrainedHead("", e.task.name, e.task.family, e.task.labels, layout) for e in first]
+    head_to_keep(target, layout, heads)
+
+
+def _check_packages(recipe: Recipe) -> None:
+    first, mode = recipe.intermediate, recipe.target.transfer
+    if first is not None and len(first.package) > 1 and mode != "none" and not MODES[mode].apart:
+        raise RecipeError(f"intermediate.package: target.transfer {mode} takes one; use fuse or merge for several")
 
 
 def _check_kinds(recipe: Recipe) -> None:
@@ -201,6 +223,26 @@ def _mixed(
     return tuple(replace(each, per_epoch=counts[each.task.name]) for each in sets)
 
 
+def _target_set(recipe: Recipe, target: Task, source: Source, left_out: LeftOut) -> TrainingSet:
+    settings, languages = recipe.target.train, training_languages(recipe, target)
+    dev_languages = languages if settings.languages else None
+    return _training_set(target, source, settings, recipe.seed, languages, left_out, dev_languages=dev_languages)
+
+
+def training_languages(recipe: Recipe, target: Task) -> tuple[str, ...]:
+    """The languages whose labels the target phase learns."""
+    return tuple(recipe.target.train.languages or _english(target))
+
+
+def more_than_english(recipe: Recipe) -> frozenset[str]:
+    """The languages whose labels of the target a recipe has learned, or none where these are English alone."""
+    target, first = find_task(recipe.target.task, recipe.tasks, "target.task"), recipe.intermediate
+    found = {*training_languages(recipe, target)}
+    if first is not None and target.name in first.tasks and recipe.target.transfer != "none":
+        found |= {*first.languages.get(target.name, _english(target))}
+    return frozenset() if found <= ENGLISH_CODES else frozenset(found)
+
+
 def _english(task: Task) -> tuple[str, ...]:
     return (task.english,)
 
@@ -214,7 +256,10 @@ def _training_set(
     left_out: LeftOut,
     *,
     translated: bool = False,
+    dev_languages: tuple[str, ...] | None = None,
 ) -> TrainingSet:
+    """The examples of a task in some languages; its dev set is in English unless other languages are given."""
+
     def read() -> Iterator[Any]:
         for language in languages:
             yield from source.examples(task, "train", language, translated=translated)
@@ -225,15 +270,16 @@ def _training_set(
         task = replace(task, labels=tuple(sorted(tags)))
     order = np.random.default_rng(seed).permutation(count)
     examples = Examples(read, count)
-    holdout = settings.holdout
-    if holdout is None and not source.names(task, "dev"):
+    holdout, asked = settings.holdout, dev_languages
+    asked = _english(task) if asked is None else tuple(code for code in asked if source.has(task, "dev", code))
+    if holdout is None and not (asked and source.names(task, "dev")):
         holdout = DEFAULT_HOLDOUT
     if holdout is None:
-        dev = list(source.examples(task, "dev", task.english, left_out=left_out))
+        dev = [e for code in asked for e in source.examples(task, "dev", code, left_out=left_out)]
     else:
         held_out, order = np.split(order, [max(1, round(holdout * count))])
-        dev = list(examples.select(held_out))
-    _require_labels(task, dev, source.place(task, "dev", task.english))
+        dev, asked = list(examples.select(held_out)), languages
+    _require_labels(task, dev, source.place(task, "dev", asked[0]))
     chosen = order[: settings.limit]
     train = examples.select(chosen)
     if not len(train):
@@ -242,7 +288,7 @@ def _training_set(
             "lower train.holdout, or give more examples"
         )
     by_language = dict(zip(languages, _counted(chosen, counts), strict=True))
-    return TrainingSet(task, train, dev[: settings.dev_limit], len(train), by_language)
+    return TrainingSet(task, train, dev[: settings.dev_limit], len(train), by_language, asked)
 
 
 def _labelled(

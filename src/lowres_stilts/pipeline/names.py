@@ -18,14 +18,16 @@ def language_name(language: str) -> str:
 
 
 def intermediate_names(recipe: Recipe) -> list[str]:
-    """Of the intermediate phases: one for all tasks, or one for each where their modules are fused or merged."""
+    """Of the intermediate phases: one for all tasks, or one for each where their modules are fused or merged.
+
+    A package stands for a phase that is done.
+    """
     if recipe.intermediate is None or recipe.target.transfer == "none":
         return []
     if not MODES[recipe.target.transfer].apart:
         return [INTERMEDIATE]
-    return [
-        f"{INTERMEDIATE}-{number}-{slug(task)}" for number, task in enumerate(recipe.intermediate.tasks, start=1)
-    ]
+    titles = [title.rpartition("/")[2] for title in recipe.intermediate.titles]
+    return [f"{INTERMEDIATE}-{number}-{slug(title)}" for number, title in enumerate(titles, start=1)]
 
 
 def target_module(recipe: Recipe) -> ModuleSettings:

@@ -23,6 +23,7 @@ from lowres_stilts.pipeline import remarks
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
+from lowres_stilts.pipeline.kept_head import TrainedHead
 from lowres_stilts.pipeline.kinds import KINDS
 from lowres_stilts.pipeline.material import TrainingSet
 from lowres_stilts.recipe.module import ModuleSettings
@@ -55,6 +56,8 @@ class Phase:
     """How to learn the weights of the modules below, where they are not all 1."""
     section: str = "target"
     """Of the recipe."""
+    head_from: TrainedHead | None = None
+    """Whose weights the head begins with, where it is not new."""
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -129,7 +132,15 @@ def _prepare(phase: Phase, bench: Bench, done: Path) -> Network:
     network = Network(bench.stack.model, heads)
     if done.exists():
         _take(network, load_file(done / "head.safetensors"))
+    elif phase.head_from is not None:
+        _keep_head(network, phase.data[0].task.name, phase.head_from, bench.folder)
     return network
+
+
+def _keep_head(network: Network, task: str, kept: TrainedHead, folder: RunFolder) -> None:
+    found = load_file(folder.phase(kept.phase) / "module" / "head.safetensors")
+    names = {name: f"{kept.task}{name.removeprefix(task)}" for name in network.head_weights()}
+    _take(network, {name: found[source] for name, source in names.items()})
 
 
 def add_module(phase: Phase, stack: Stack) -> None:
@@ -198,18 +209,23 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
         [
             *remarks.on_length(progress.update, settings),
             *remarks.on_losses(losses if len(losses) == progress.update else []),
-            *(line for dev in dev_sets for line in remarks.on_dev(dev.task, dev.examples, *looks[dev.task.name])),
+            *(
+                line
+                for dev in dev_sets
+                for line in remarks.on_dev(dev.task, dev.examples, *looks[dev.task.name], dev.languages)
+            ),
         ],
     )
 
 
 def _tell(phase: Phase, bench: Bench, trained: Outcome) -> None:
-    """Says how good the phase is in English, and what is odd about it."""
+    """Says how good the phase is on its dev sets, and what is odd about it."""
     scores = ", ".join(
         f"{name} {score:.1f}{_in_brackets(trained.parts[name])}" for name, score in trained.scores.items()
     )
     best, made = trained.progress.best_update, trained.progress.update
-    bench.display.line(f"{phase.name}: English dev: {scores} (weights of update {best} of {made})")
+    dev = remarks.dev_name(sorted({code for each in phase.data for code in each.dev_languages}))
+    bench.display.line(f"{phase.name}: {dev}: {scores} (weights of update {best} of {made})")
     for remark in trained.remarks:
         bench.display.line(f"warning: {phase.name}: {remark}")
 
@@ -311,10 +327,12 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
         "phase": phase.name,
         "tasks": {
             each.task.name: {
+                "family": each.task.family,
                 "labels": list(each.task.labels),
+                "languages": dict(each.by_language),
                 "examples": len(each.train),
                 "examples_per_epoch": each.per_epoch,
-                "languages": dict(each.by_language),
+                "dev_languages": list(each.dev_languages),
                 "dev_examples": len(each.dev),
                 **_dev_chance(each),
                 "dev_score": scores[each.task.name],
@@ -325,6 +343,7 @@ def _write(phase: Phase, bench: Bench, network: Network, trained: Outcome, folde
         "data_sha256": sha256("".join(fingerprint(each.train) for each in phase.data).encode()).hexdigest(),
         "kind": phase.settings.kind,
         "head": bench.head,
+        **({"head_kept_from": phase.head_from.task} if phase.head_from else {}),
         "below": list(phase.below),
         "updates": progress.update,
         "best_update": progress.best_update,

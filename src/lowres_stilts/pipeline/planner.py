@@ -33,7 +33,8 @@ def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     if first is not None and mode != "none":
         tasks = tuple(find_task(name, recipe.tasks, "intermediate.tasks") for name in first.tasks)
         phases = tuple(_phase(name, first.module, first.train) for name in intermediate_names(recipe))
-        yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
+        if tasks:  # a package is trained already
+            yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
         below = (*ground, *phases)
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lowres_stilts.display import Display
 from lowres_stilts.pipeline.folder import RunFolder, open_run
@@ -11,6 +11,9 @@ from lowres_stilts.pipeline.material import Material
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import using_cache
 from lowres_stilts.training.team import ALONE, Team
+
+if TYPE_CHECKING:
+    from lowres_stilts.pipeline.given import GivenModule
 
 
 @using_cache()
@@ -22,6 +25,7 @@ def run(
     display: Display | None = None,
     team: Team = ALONE,
     trackers: Sequence[str] = (),
+    given: Sequence["GivenModule"] = (),
 ) -> dict[str, Any]:
     """Runs all phases of a recipe and returns what it writes to `results.json`.
 
@@ -33,6 +37,7 @@ def run(
         display: shows progress; on standard error by default.
         team: the processes that train together. Main alone writes, shows progress and returns results.
         trackers: what is told losses and scores as they come: `tensorboard`, `mlflow`, `wandb`.
+        given: in main, the opened packages of `intermediate.package`; see `lowres_stilts.hub.intermediate`.
 
     Raises:
         LowresStiltsError: the recipe, the data, the model or the folder is at fault.
@@ -50,7 +55,7 @@ def run(
 
         shown = display or Display()
         with followed(opened, trackers, recipe, shown) as told:
-            return execute(recipe, material, told, shown, team)
+            return execute(recipe, material, told, shown, team, given)
 
 
 def _follow(recipe: Recipe, material: Material | None, folder: Path, team: Team) -> dict[str, Any]:

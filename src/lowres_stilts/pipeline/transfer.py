@@ -1,11 +1,13 @@
 """The phases of a run's two arms, by the recipe's transfer mode."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lowres_stilts.modules.network import Network
+from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep, heads_of
 from lowres_stilts.pipeline.material import Material, TrainingSet
 from lowres_stilts.pipeline.merge import run_merge
 from lowres_stilts.pipeline.modes import MODES
@@ -50,7 +52,24 @@ class TargetWork:
     ) -> Phase:
         """The target phase, as the recipe describes it, on top of these modules."""
         train = self.recipe.target.train
-        return Phase(TARGET, below, start_from, target_module(self.recipe), train, (self.data,), fuse)
+        return Phase(
+            TARGET,
+            below,
+            start_from,
+            target_module(self.recipe),
+            train,
+            (self.data,),
+            fuse,
+            head_from=self._head(),
+        )
+
+    def _head(self) -> TrainedHead | None:
+        if self.recipe.target.head == "new":
+            return None
+        folders = (self.bench.folder.phase(name) / "module" for name in self.below)
+        summaries = [json.loads((folder / "phase.json").read_text(encoding="utf-8")) for folder in folders]
+        heads = [head for summary in summaries for head in heads_of(summary)]
+        return head_to_keep(self.data.task, self.recipe.model.head, heads)
 
     def run(self, phase: Phase) -> Trained:
         """Trains a phase, or loads it where it is done.
@@ -159,10 +178,17 @@ def language_phases(recipe: Recipe, texts: Mapping[str, TrainingSet]) -> list[Ph
 
 
 def intermediate_phases(recipe: Recipe, sets: Sequence[TrainingSet]) -> list[Phase]:
-    """One phase for all intermediate tasks, or one for each where their modules are fused or merged."""
-    if recipe.intermediate is None or not sets:
+    """One phase for all intermediate tasks, or one for each where their modules are fused or merged.
+
+    The phase of a package is done before it begins.
+    """
+    if recipe.intermediate is None or not (sets or recipe.intermediate.package):
         return []
     settings, names = recipe.intermediate, intermediate_names(recipe)
+    if settings.package:
+        return [
+            Phase(name, (), None, settings.module, settings.train, (), section="intermediate") for name in names
+        ]
     groups = [(each,) for each in sets] if len(names) == len(sets) else [tuple(sets)]
     return [
         Phase(name, _ground(recipe), None, settings.module, settings.train, data, section="intermediate")

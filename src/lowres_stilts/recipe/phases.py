@@ -1,8 +1,9 @@
 """The phases: language adapters, intermediate tasks, the target."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from lowres_stilts.plugins import one_of
 from lowres_stilts.recipe.module import ModuleSettings
@@ -41,18 +42,59 @@ class MixSettings(Settings):
     """Shares by task, in the place of sizes."""
 
 
-class IntermediateSettings(Settings):
-    """The first training phase, on English as a rule."""
+class PackageSettings(Settings):
+    """An adapter package that stands for a phase which is not trained again."""
 
-    tasks: Annotated[list[str], Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1)]
+    """Its folder, or its repository on the Hugging Face Hub."""
+    revision: str | None = None
+    """A branch, tag or commit of the repository; a run writes down the commit."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """Of its `SHA256SUMS`; a run writes it down, and takes no other package from then on."""
+
+
+def package_title(id_: str) -> str:
+    """What a package is called, without a folder of this machine."""
+    return Path(id_).name if Path(id_).is_absolute() else id_
+
+
+def _packages(value: object) -> object:
+    """One or several packages, each by its name alone or with its keys."""
+    found = value if isinstance(value, list) else [] if value is None else [value]
+    return [{"id": each} if isinstance(each, str) else each for each in found]
+
+
+class IntermediateSettings(Settings):
+    """The first training phase, on English as a rule, or the packages that stand for it."""
+
+    tasks: list[str] = []
     """The intermediate tasks; several share one module and have a head each."""
+    package: Annotated[list[PackageSettings], BeforeValidator(_packages)] = []
+    """In the place of tasks: an adapter package, or several for `fuse` and `merge`, each by its folder, its Hub
+    repository, or a mapping with `id` and `revision`. Nothing is trained then; a run writes down which it took."""
     mix: MixSettings = MixSettings()
     languages: dict[str, Annotated[list[Name], Field(min_length=1)]] = {}
     """Languages of a task's training data, by task; English where it is not named."""
     translated: list[str] = []
     """Tasks whose training data is XTREME's translate-train in `languages`."""
     module: ModuleSettings = ModuleSettings()
+    """What is trained; of a package, a run writes down what it found."""
     train: TrainSettings = TrainSettings()
+
+    @property
+    def titles(self) -> list[str]:
+        """The tasks, or the packages that stand for them, without folders of this machine."""
+        return self.tasks or [package_title(package.id) for package in self.package]
+
+    @model_validator(mode="after")
+    def _is_trained_or_given(self) -> Self:
+        if bool(self.tasks) is bool(self.package):
+            both = "tasks and package are both given: keep one" if self.tasks else "name tasks, or a package"
+            raise ValueError(both)
+        for key in ("mix", "languages", "translated", "train") if self.package else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} is for tasks, and a package is trained already; remove it")
+        return self
 
     @model_validator(mode="after")
     def _names_its_tasks(self) -> Self:
@@ -93,8 +135,24 @@ class MergeSettings(Settings):
     """What to try for each intermediate module on English dev, beside 0; the target's own has 1."""
 
 
+class TargetTrainSettings(TrainSettings):
+    """How the target phase is trained, and on which languages' labels."""
+
+    languages: Annotated[list[Name], Field(min_length=1)] | None = None
+    """Languages of its training data, as their files are called; English where it is not given. Their dev files,
+    as far as they are there, choose the best weights. Scores in these languages are not zero-shot, and results say
+    so."""
+
+    @field_validator("languages")
+    @classmethod
+    def _names_each_once(cls, languages: list[str] | None) -> list[str] | None:
+        if languages is not None and len(set(languages)) < len(languages):
+            raise ValueError("a language is named twice")
+        return languages
+
+
 class TargetSettings(Settings):
-    """The second training phase, on the target task in English; a retrieval target has none."""
+    """The second training phase, on the target task, in English as a rule; a retrieval target has none."""
 
     task: str
     transfer: Annotated[str, one_of("transfer_modes", "stack", "continue", "fuse", "merge", "none")] = "stack"
@@ -102,8 +160,10 @@ class TargetSettings(Settings):
     over one frozen module for each intermediate task, whose weights are learned layer by layer; `merge`: the
     baseline's module and one for each intermediate task, merged with weights searched on English dev;
     `none`: neither."""
+    head: Literal["new", "keep"] = "new"
+    """`keep`: begin with the head of the intermediate phase or package, where it is for the same labels."""
     module: ModuleSettings = ModuleSettings(rank=8, alpha=16)
-    train: TrainSettings = TrainSettings()
+    train: TargetTrainSettings = TargetTrainSettings()
     fuse: FuseSettings = FuseSettings()
     merge: MergeSettings = MergeSettings()
     options: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from lowres_stilts.recipe.data import CustomTask, DataSettings
 from lowres_stilts.recipe.evaluation import EvaluateSettings
 from lowres_stilts.recipe.model import ModelSettings
+from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.recipe.phases import IntermediateSettings, LanguageSettings, MixSettings, TargetSettings
 from lowres_stilts.recipe.settings import Name, Settings
 from lowres_stilts.recipe.values import Overrides, checked, one_place, overridden, read_values
@@ -84,12 +85,29 @@ class Recipe(Settings):
         own_module = self.target.module != TargetSettings.model_fields["module"].default
         if self.target.transfer == "continue" and own_module:
             raise ValueError("target.transfer continue trains the intermediate module on: remove target.module")
-        if self.intermediate is not None:
+        if self.intermediate is not None and not self._is_unopened:
             self._modules_fit(self.intermediate)
+        self._head_fits()
         self._languages_fit()
         return self
 
+    @property
+    def _is_unopened(self) -> bool:
+        """Whether the intermediate module is that of a package that nobody has looked into yet."""
+        first = self.intermediate
+        return first is not None and bool(first.package) and first.module == ModuleSettings()
+
+    def _head_fits(self) -> None:
+        mode = self.target.transfer
+        if self.target.head == "keep" and mode in {"none", "merge"}:
+            raise ValueError(
+                f"target.head keep: target.transfer {mode} trains the target as if there were no intermediate "
+                "phase; use stack, continue or fuse"
+            )
+
     def _languages_fit(self) -> None:
+        if self.languages is not None and self.intermediate is not None and self.intermediate.package:
+            raise ValueError("intermediate.package: a package does not stand on language adapters; name tasks")
         modules = {"target": self.target.module}
         if self.intermediate is not None:
             modules["intermediate"] = self.intermediate.module

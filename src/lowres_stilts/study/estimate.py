@@ -122,7 +122,7 @@ class Estimator:
         read = sum(mean * min(count, settings.limit or count) for mean, count in tests)
         if task.family == "retrieval":
             return 0.0, 2 * read
-        trained = self._task(recipe, task.name, recipe.target.train)
+        trained = self._task(recipe, task.name, recipe.target.train, recipe.target.train.languages)
         return None if trained is None else (trained[0], trained[1] + read)
 
     def _task(

@@ -3,21 +3,20 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from lowres_stilts.evaluation.metric import Floats, Metric
 from lowres_stilts.evaluation.metrics import METRICS
-from lowres_stilts.evaluation.transfer import ENGLISH
+from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.study.languages import language_of
 from lowres_stilts.study.load import CELL_KEYS
 from lowres_stilts.study.schema import Group
 from lowres_stilts.study.statistics import Sample, mean_of
 
 Measure = Literal["gain", "score", "baseline"]
-ENGLISH_CODES = {ENGLISH, "eng_Latn"}
 Resampled = tuple[float, Floats, int]
 """Points, their draws over examples, and the number of examples."""
 AT_ONCE = 256
@@ -50,6 +49,8 @@ class Row:
     """By language."""
     system: Mapping[str, Sample]
     baseline: Mapping[str, Sample]
+    labelled: frozenset[str] = frozenset()
+    """Languages whose labels were learned, where these are more than English."""
 
     def name(self, key: str) -> str:
         """The value on an axis."""
@@ -63,15 +64,23 @@ class Row:
 
     @property
     def others(self) -> list[str]:
-        """Its languages without English, the language of training; English where there is no other."""
-        return [language for language in self.system if language not in ENGLISH_CODES] or list(self.system)
+        """Its zero-shot languages: without English and all that had labels; all where there is no other."""
+        trained = self.labelled or ENGLISH_CODES
+        return [language for language in self.system if language not in trained] or list(self.system)
 
 
-def evidence(store: Results, *, samples: int, seed: int) -> list[Row]:
+def evidence(
+    store: Results,
+    *,
+    samples: int,
+    seed: int,
+    labelled: Mapping[tuple[str, ...], frozenset[str]] | None = None,
+) -> list[Row]:
     """All finished rows that have a score, in the order of the grid.
 
     Args:
         store: where the results are.
+        labelled: languages whose labels were learned, by row, where these are more than English.
         samples: how many resamples of the examples; the same for all arms of a target.
         seed: of the resamples.
     """
@@ -89,7 +98,11 @@ def evidence(store: Results, *, samples: int, seed: int) -> list[Row]:
     resampled: dict[str, dict[str, Resampled]] = {}
     for (target, metric, *_), same in by_tests.items():
         resampled |= _resampled(METRICS[metric], target, same, samples, seed)
-    return [row for key, found in cells.items() if (row := _row(key, found, arms, resampled)).system]
+    rows = (
+        replace(_row(key, found, arms, resampled), labelled=(labelled or {}).get(key, frozenset()))
+        for key, found in cells.items()
+    )
+    return [row for row in rows if row.system]
 
 
 def _row(

@@ -1,6 +1,6 @@
 """The findings in words, with their numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lowres_stilts.data.withheld import answers_unknown
@@ -13,7 +13,7 @@ def study_headline(results: Mapping[str, Any]) -> list[str]:
     if results["overall"]:
         whole = results["overall"]
         lines.append(
-            f"Over all {len(rows)} combinations, the intermediate phase changes the zero-shot score by "
+            f"Over all {len(rows)} combinations, the intermediate phase changes the {_kind_of_score(rows)} by "
             f"{signed(whole)} points on the mean{_noise(whole)}."
         )
     calls = [row["gain"]["call"] for row in rows]
@@ -38,6 +38,12 @@ def study_headline(results: Mapping[str, Any]) -> list[str]:
     return lines or ["Nothing is finished yet."]
 
 
+def _kind_of_score(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A row whose languages all had labels is a mean over those."""
+    with_labels = any(row.get("labelled") and {*row["languages"]} <= {*row["labelled"]} for row in rows)
+    return "score" if with_labels else "zero-shot score"
+
+
 def run_headline(results: Mapping[str, Any]) -> list[str]:
     """The same for runs, each of one seed."""
     lines = []
@@ -45,11 +51,13 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
         where = f"{row['target']} with {row['model']}"
         if row["gain"] is None:
             lines.append(f"{where}: {plain(row['score'])} points on the mean over languages.")
-            continue
-        lines.append(
-            f"{where}, after {row['intermediate']}: {plain(row['baseline'])} without the intermediate phase, "
-            f"{plain(row['score'])} with it, {signed(row['gain'])} points{_noise(row['gain'])}."
-        )
+        else:
+            lines.append(
+                f"{where}, after {row['intermediate']}: {plain(row['baseline'])} without the intermediate phase, "
+                f"{plain(row['score'])} with it, {signed(row['gain'])} points{_noise(row['gain'])}."
+            )
+        if row.get("labelled"):
+            lines.append(_with_labels(row))
     if any(row["gain"] for row in results["rows"]):
         lines.append("Intervals are over examples only: another seed might turn a difference around.")
     lines += _unscored(results)
@@ -58,6 +66,14 @@ def run_headline(results: Mapping[str, Any]) -> list[str]:
     if len(targets) > 1:
         lines.append(f"{' and '.join(targets)} are different tasks: gains compare, scores do not.")
     return lines
+
+
+def _with_labels(row: Mapping[str, Any]) -> str:
+    """Where a score is not zero-shot."""
+    said = f"Labels of {row['target']} in {', '.join(row['labelled'])} were learned"
+    others = [code for code in row["languages"] if code not in row["labelled"]]
+    mean = f"; the mean is over {', '.join(others)}, zero-shot" if others else ""
+    return f"{said}: no score there is zero-shot{mean}."
 
 
 def _unscored(results: Mapping[str, Any]) -> list[str]:

@@ -133,9 +133,19 @@ def _recipe(study: Study, setting: Setting, places: Places, source: str) -> Reci
         values["target"]["transfer"] = "none"
     _leave_out_what_retrieval_has_not(values, found)
     try:
+        _require_tasks(values, found, source)
         return _limited(checked(Recipe, values, found, source), study)
     except RecipeError as error:
         raise RecipeError(f"{error} (cell {', '.join(map(str, setting.without_seed))})") from None
+
+
+def _require_tasks(values: Mapping[str, Any], found: Places, source: str) -> None:
+    first = values.get("intermediate")
+    if isinstance(first, dict) and "package" in first:
+        place = found.get(("intermediate", "package"), source)
+        raise RecipeError(
+            f"{place}: intermediate.package: a study trains its intermediate phases; name tasks, or use `run`"
+        )
 
 
 def _intermediate(name: str, axes: Axes) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def _told(recipe: Recipe, name: str) -> str:
         return f"language adapter {name.removeprefix(LANGUAGE + '-')}"
     if recipe.intermediate is None:
         return name
-    return f"intermediate {' + '.join(recipe.intermediate.tasks)}" + (f" ({name})" if name.count("-") > 1 else "")
+    return f"intermediate {' + '.join(recipe.intermediate.titles)}" + (f" ({name})" if name.count("-") > 1 else "")
 
 
 def _where(setting: Setting) -> str:

@@ -133,9 +133,15 @@ def _made(results: Mapping[str, Any]) -> str:
     return "".join(_parts(results))
 
 
+def _trained_on(results: Mapping[str, Any]) -> str:
+    if any(row.get("labelled") for row in results["rows"]):
+        return "those whose labels were learned, where there are such"
+    return "English, the language of training"
+
+
 def _parts(results: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "<p>Scores are points from 0 to 100, means over languages without English, the language of training. "
+        f"<p>Scores are points from 0 to 100, means over languages without {_trained_on(results)}. "
         "Intervals are 95% percentile bootstraps, paired: systems that are compared share the resampled examples"
         + (" and seeds" if results["kind"] == "study" else "")
         + ".</p>"

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from lowres_stilts.pipeline.environment import versions
+from lowres_stilts.pipeline.material import more_than_english
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.storage import write_json
 from lowres_stilts.study.claims import Judged, by_size, curve_of, judge
@@ -31,7 +32,9 @@ def write_results(
     Raises:
         RunError: something cannot be written.
     """
-    rows = evidence(store, samples=study.statistics.samples, seed=study.statistics.seed)
+    labelled = {setting.without_seed: more_than_english(recipe) for setting, recipe in recipes.items()}
+    statistics = study.statistics
+    rows = evidence(store, samples=statistics.samples, seed=statistics.seed, labelled=labelled)
     results = _results(study, rows)
     costs = _costs(plan, folder, store)
     for row, told in zip(rows, results["rows"], strict=True):
@@ -78,6 +81,7 @@ def _results(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
             {
                 **dict(zip(CELL_KEYS, row.key, strict=True)),
                 "seeds": list(row.seeds),
+                "labelled": sorted(row.labelled),
                 "metric": row.metric,
                 "parameters": row.parameters,
                 "score": _mean_json(row, "score", seed),

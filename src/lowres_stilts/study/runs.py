@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lowres_stilts.errors import DataError, UsageError
-from lowres_stilts.evaluation.table import worries
+from lowres_stilts.evaluation.table import mean_of_others, with_labels, worries
 from lowres_stilts.names import require_folder
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.material import read_tests
 from lowres_stilts.pipeline.names import SYSTEM_FOLDER
+from lowres_stilts.recipe.phases import package_title
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.study.headline import run_headline
 from lowres_stilts.study.languages import language_of, source_of_metadata
@@ -122,18 +123,20 @@ def _row(results: Mapping[str, Any]) -> dict[str, Any]:
     recipe = results["recipe"]
     (task,) = results["scores"]
     scores, baseline, gain = (results.get(side, {}).get(task, {}) for side in ("scores", "baseline", "gain"))
-    means = results["mean_without_english"][task]
-    only = next(iter(scores))
+    means = mean_of_others(results, task)[1]
+    labelled = with_labels(results)
+    only = next((code for code in reversed(labelled) if code in scores), next(iter(scores)))
     intermediate = recipe["intermediate"] and recipe["target"]["transfer"] != "none"
     seed = recipe["seed"]
     return {
         "model": recipe["model"]["id"],
-        "intermediate": " + ".join(recipe["intermediate"]["tasks"]) if intermediate else "none",
+        "intermediate": " + ".join(_titles(recipe["intermediate"])) if intermediate else "none",
         "target": task,
         "size": (recipe["intermediate"]["train"]["limit"] if intermediate else None) or "",
         "transfer": recipe["target"]["transfer"],
         "module": recipe["target"]["module"]["kind"],
         "seeds": [seed],
+        "labelled": list(labelled),
         "metric": scores[only]["metric"],
         "score": means.get("scores") or scores[only],
         "baseline": means.get("baseline") or baseline.get(only),
@@ -149,6 +152,11 @@ def _row(results: Mapping[str, Any]) -> dict[str, Any]:
         },
         "cost": {"training_seconds": results["cost"]["training_seconds"]},
     }
+
+
+def _titles(intermediate: Mapping[str, Any]) -> list[str]:
+    """The tasks, or the packages that stood for them."""
+    return intermediate["tasks"] or [package_title(package["id"]) for package in intermediate["package"]]
 
 
 def _called(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -167,6 +175,6 @@ def _samples(folder: Path, results: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
     except DataError:
         return []
-    after = " + ".join(recipe.intermediate.tasks) if recipe.intermediate else "no intermediate task"
+    after = " + ".join(recipe.intermediate.titles) if recipe.intermediate else "no intermediate task"
     about = {"licence": target.licence, "citation": target.citation}
     return [{"target": task, "system": f"after {after}", **about, "languages": languages}]

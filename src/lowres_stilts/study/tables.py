@@ -110,7 +110,8 @@ def _languages(results: Mapping[str, Any]) -> Table:
             without = plain(told["baseline"]) if told["baseline"] else ""
             shown = [plain(told["score"]), signed(gain) if gain else ""]
             shown += map(str, own)
-            rows.append([*(str(row[key]) for key in varied), language, str(told["n"]), without, *shown])
+            name = f"{language}, with labels" if language in row.get("labelled", ()) else language
+            rows.append([*(str(row[key]) for key in varied), name, str(told["n"]), without, *shown])
             about = [*(row[key] for key in AXES), row["metric"], language, told["n"]]
             values.append([*about, *_flat(told["baseline"]), *_flat(told["score"]), *_flat(gain), *own])
     sides = [f"{side}_{figure}" for side in ("baseline", "score", "gain") for figure in FIGURES]

@@ -53,6 +53,9 @@ class Source(Protocol):
     def names(self, task: Task, split: Split) -> bool:
         """Whether the task has such a split here, be it missing or not."""
 
+    def has(self, task: Task, split: Split, language: str) -> bool:
+        """Whether a split is there in a language."""
+
 
 @dataclass(frozen=True)
 class FolderSource:
@@ -93,7 +96,7 @@ class FolderSource:
 
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """The task's languages whose files are there."""
-        return tuple(language for language in task.languages if self._has(task, split, language))
+        return tuple(language for language in task.languages if self.has(task, split, language))
 
     def place(self, task: Task, split: Split, language: str) -> str:
         """The first file."""
@@ -106,7 +109,8 @@ class FolderSource:
             bool(task.parts) and all(self.names(part, split) for part in task.parts)
         )
 
-    def _has(self, task: Task, split: Split, language: str) -> bool:
+    def has(self, task: Task, split: Split, language: str) -> bool:
+        """Whether all of its files are there."""
         found = self.paths(task, split, language)
         return bool(found) and all(path.exists() for path in found)
 
@@ -153,7 +157,7 @@ class HubSource:
         if task.parts:
             parts = (self.examples(part, split, language, left_out=left_out) for part in task.parts)
             return chain.from_iterable(parts)
-        if task.trained_on and not self._has(task, split, language):
+        if task.trained_on and not self.has(task, split, language):
             return self.examples(task.trained_on, split, task.trained_on.english, left_out=left_out)
         return read_examples(task, split, language, self._records(task, split, language), left_out)
 
@@ -167,7 +171,7 @@ class HubSource:
         """All of the task's that the data set has."""
         if task.hub is None:
             return task.languages
-        return tuple(code for code in task.languages if self._has(task, split, code))
+        return tuple(code for code in task.languages if self.has(task, split, code))
 
     def place(self, task: Task, split: Split, language: str) -> str:
         """The data set."""
@@ -175,9 +179,9 @@ class HubSource:
 
     def names(self, task: Task, split: Split) -> bool:
         """Whether the data set has such a split."""
-        if task.parts or (task.trained_on and not self._has(task, split, task.english)):
+        if task.parts or (task.trained_on and not self.has(task, split, task.english)):
             return all(self.names(part, split) for part in task.parts or (task.trained_on,) if part)
-        return self._has(task, split, task.english)
+        return self.has(task, split, task.english)
 
     def pinned(self, tasks: Iterable[Task]) -> "HubSource":
         """The same at the commits that these tasks' data sets have now, or had when they were downloaded.
@@ -191,7 +195,8 @@ class HubSource:
         }
         return HubSource({**self.revisions, **commits}, self.streaming)
 
-    def _has(self, task: Task, split: Split, language: str) -> bool:
+    def has(self, task: Task, split: Split, language: str) -> bool:
+        """Whether the data set has it."""
         return task.hub is not None and split in task.hub.splits and language not in task.hub.lacks
 
     def _records(self, task: Task, split: Split, language: str) -> Iterator[Record]:
