@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from lowres_stilts.display import Display
 from lowres_stilts.hub.card import HUB_LICENCES, UNKNOWN, model_card
 from lowres_stilts.hub.card_asking import FIRST, SECOND
 from lowres_stilts.hub.card_code import peft_code
+from lowres_stilts.hub.example import add_example, example_of
 from lowres_stilts.hub.pack import pack_run
-from lowres_stilts.hub.verify import open_package
+from lowres_stilts.hub.verify import Package, open_package
+from lowres_stilts.hub.write import describe_package
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.load import find_task
@@ -235,3 +238,18 @@ def test_the_licence_of_a_recipe_reaches_its_packages(tmp_path, private_cache):
     (package,) = pack_run(tmp_path / "run")
     assert matter_of((package / "README.md").read_text())["license"] == "cc-by-4.0"
     assert open_package(package).manifest.before == []
+
+
+def test_a_card_stands_without_an_answer_where_memory_or_base_lack(package, manifest, tmp_path, monkeypatch):
+    folder = shutil.copytree(package, tmp_path / "package")
+    bare = manifest.model_copy(update={"example": None})
+    describe_package(folder, bare)
+    with monkeypatch.context() as patch:
+        patch.setattr("lowres_stilts.hub.example.free_memory", lambda: 0)
+        add_example(folder)
+    assert open_package(folder).manifest.example is None
+    assert "It prints" not in (folder / "README.md").read_text()
+    add_example(folder)
+    assert open_package(folder).manifest.example == manifest.example
+    gone = bare.model_copy(update={"base": bare.base.model_copy(update={"id": str(tmp_path / "gone")})})
+    assert example_of(Package(folder, gone, {}, open_package(folder).heads)) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from lowres_stilts.data.examples import ChoiceExample, Question, TaggedSentence, TextExample
 from lowres_stilts.encoder.build import empty_model
-from lowres_stilts.encoder.load import DTYPES, Encoder, read_config, weights_bytes
+from lowres_stilts.encoder.load import DTYPES, Encoder, compute_on, read_config, weights_bytes
 from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.evaluation.predict import predict
 from lowres_stilts.hub.card_asking import PRINTS, shown_task, texts_of
@@ -16,13 +16,15 @@ from lowres_stilts.hub.load import Loaded, load_base, model_id_of, put_over
 from lowres_stilts.hub.manifest import Base, Example
 from lowres_stilts.hub.verify import Package, open_package
 from lowres_stilts.hub.write import describe_package
-from lowres_stilts.pipeline.hardware import USABLE, free_memory
+from lowres_stilts.pipeline.hardware import free_memory
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.families import DECODERS
 from lowres_stilts.tasks.load import find_task
 from lowres_stilts.tasks.qa import QuestionAnswering
 from lowres_stilts.tasks.task import Task
 
+MOST_OF_FREE = 0.5
+"""Of the CPU's free memory, that the weights of the base may take."""
 EXAMPLES: MappingProxyType[str, Callable[[list[str]], Any]] = MappingProxyType(
     {
         "classification": lambda texts: TextExample(texts[0], texts[1] if len(texts) > 1 else None, None),
@@ -43,11 +45,12 @@ def add_example(folder: Path) -> None:
         PackageError: the package is not sound.
     """
     package = open_package(folder)
-    if (example := _answered(package)) is not None:
+    if (example := example_of(package)) is not None:
         describe_package(folder, package.manifest.model_copy(update={"example": example}))
 
 
-def _answered(package: Package) -> Example | None:
+def example_of(package: Package) -> Example | None:
+    """What the weights of a package answer to the texts of its card; None where that cannot be computed here."""
     part = shown_task(package.manifest)
     base = package.manifest.base.model_copy(update={"quantize": "none", "embeddings": "none"})
     if part.family not in PRINTS or part.name not in package.heads:
@@ -69,10 +72,10 @@ def _answered(package: Package) -> Example | None:
 
 
 def _fits(base: Base) -> bool:
-    """Whether the unquantized base fits into the memory that is free."""
-    config = read_config(model_id_of(base))
-    bare = empty_model(config, quantize="none", dtype=DTYPES[base.compute], attention="eager")
-    return weights_bytes(bare) < USABLE * free_memory()
+    """Whether the unquantized base leaves enough of the free memory; it is not worth the end of a run."""
+    config, dtype = read_config(model_id_of(base)), DTYPES[compute_on("cpu", base.compute)]
+    bare = empty_model(config, quantize="none", dtype=dtype, attention="eager")
+    return weights_bytes(bare) < MOST_OF_FREE * free_memory()
 
 
 def _answer(loaded: Loaded, encoder: Encoder, task: Task, texts: list[str]) -> str | list[str]:
