@@ -310,7 +310,7 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path, monkeypatch):
 
 def test_an_output_that_cannot_be_written_says_what_to_choose(tmp_path, private_cache):
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="/file is a file; a folder is wanted$"):
+    with pytest.raises(RunError, match=r"/file is a file; a folder is wanted$"):
         write_text(tmp_path / "file" / "x", "text")
 
 
