@@ -165,3 +165,13 @@ def test_no_cache_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / "none"))
     assert set(listed("clean", "--yes").values()) <= {0}
     assert not (tmp_path / "none").exists()
+
+
+def test_a_file_in_its_place_is_said_to_be_one(tmp_path, tiny_model, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LOWRES_STILTS_CACHE", str(tmp_path / "file"))
+    recipe = write_project(tmp_path, tiny_model)
+    for words in (("cache", "list"), ("cache", "clean", "--yes"), ("run", recipe, "-o", tmp_path / "run")):
+        done = ask(*words)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'file'} is a file; a folder is wanted")

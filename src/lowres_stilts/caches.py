@@ -9,7 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lowres_stilts.errors import RunError
 from lowres_stilts.home import home
+from lowres_stilts.names import require_folder
 from lowres_stilts.storage import alone_with_cache, cache_dir, storage_errors
 
 
@@ -53,6 +55,8 @@ def own_parts(kinds: Collection[str] = tuple(OURS)) -> list[Part]:
         RunError: there is no cache that could be read.
     """
     root = cache_dir()
+    if root.exists():
+        require_folder(root, RunError)
     return [_part(kind, OURS[kind].about, _found(root, OURS[kind].patterns)) for kind in kinds]
 
 

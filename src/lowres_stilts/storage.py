@@ -69,7 +69,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         wrong = f"{path} is a file; a folder is wanted" if path.is_file() else misplaced(path)
-        raise RunError(wrong or _unwritable(path, error)) from error
+        hint = ": set LOWRES_STILTS_CACHE to one" if _is_cached(path) else ""
+        raise RunError(f"{wrong}{hint}" if wrong else _unwritable(path, error)) from error
     except OSError as error:
         raise RunError(_unwritable(path, error)) from error
 
@@ -78,10 +79,15 @@ def _unwritable(path: Path, error: OSError) -> str:
     return f"cannot write {readable(path)}: {error.strerror or error}; {_remedy(path)}"
 
 
-def _remedy(path: Path) -> str:
+def _is_cached(path: Path) -> bool:
     with contextlib.suppress(RunError, UsageError):
-        if path.is_relative_to(cache_dir()):
-            return "free some space, or set LOWRES_STILTS_CACHE to a folder that can be written"
+        return path.is_relative_to(cache_dir())
+    return False
+
+
+def _remedy(path: Path) -> str:
+    if _is_cached(path):
+        return "free some space, or set LOWRES_STILTS_CACHE to a folder that can be written"
     return (
         "free some space or choose another folder with -o; what was written before is intact, and a run goes on "
         "with --resume"

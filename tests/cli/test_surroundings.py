@@ -95,10 +95,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tmp_path, tiny
     (tmp_path / "file").touch()
     done = ask("run", recipe, "-o", tmp_path / "file" / "run")
     assert done.returncode == 1
-    assert done.stderr.endswith(
-        f"error: cannot write {tmp_path}/file/run: Not a directory; free some space or choose another folder with "
-        "-o; what was written before is intact, and a run goes on with --resume\n"
-    )
+    assert done.stderr.endswith(f"error: {tmp_path}/file is a file; a folder is wanted\n")
     assert not (private_cache / "features").exists()
 
 

@@ -92,7 +92,7 @@ def test_a_missing_file_says_where_to_name_it(tmp_path):
 
 
 def test_a_folder_in_the_place_of_a_file_is_a_data_error(tmp_path):
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder; a file is wanted"):
         list(read_lines(tmp_path))
 
 

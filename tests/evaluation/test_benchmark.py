@@ -195,7 +195,7 @@ def test_a_folder_in_place_of_a_file_is_listed(partial):
     (predictions / "tydiqa" / "test-sw.json").unlink()
     (predictions / "tydiqa" / "test-sw.json").mkdir()
     (line,) = score_benchmark("xtreme", predictions, references).unusable
-    assert line.endswith("test-sw.json: cannot be read: Is a directory")
+    assert line.endswith("test-sw.json is a folder; a file is wanted")
 
 
 def test_a_prediction_without_reference_is_listed(partial, tmp_path):

@@ -248,7 +248,10 @@ def test_a_repository_without_a_package(hub, shell, tmp_path):
 def test_a_place_that_cannot_be_written(hub, shell, sound, tmp_path):
     hub.repository("me/mood", contents(sound))
     (tmp_path / "file").write_text("")
-    refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "file" / "mood"), "cannot be written", "--output")
+    refused(
+        shell("hub", "pull", "me/mood", "-o", tmp_path / "file" / "mood"), "file is a file; a folder is wanted"
+    )
+    refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "file"), "file is a file; a folder is wanted")
 
 
 def test_two_pulls_to_one_place_do_not_meet(hub, shell, sound, tmp_path):

@@ -140,11 +140,14 @@ def test_the_starter_data_is_a_source_of_its_own(private_cache):
 
 
 def test_a_folder_that_does_not_exist_is_a_data_error(tmp_path):
-    for path in (tmp_path / "nowhere", tmp_path / "file"):
-        (tmp_path / "file").touch()
+    (tmp_path / "file").touch()
+    for name, problem in (
+        ("nowhere", ": no such folder; set data.dir"),
+        ("file", " is a file; a folder is wanted"),
+    ):
         with pytest.raises(DataError) as caught:
-            open_source(DataSettings(source="files", dir=path))
-        assert str(caught.value).startswith(f"{path}: no such folder; set data.dir")
+            open_source(DataSettings(source="files", dir=tmp_path / name))
+        assert str(caught.value).startswith(f"{tmp_path / name}{problem}")
 
 
 def test_every_family_has_a_metric():

@@ -48,8 +48,9 @@ def pull_package(repo: str, output: Path | None = None, revision: str = "main") 
     folder = output or Path(kind.home) / repo.rpartition("/")[2]
     with _held(folder):
         was_there = folder.exists() or folder.is_symlink()
-        if was_there:
+        if folder.is_file():
             require_folder(folder, PackageError)
+        if was_there:
             _check_same(folder, kind, remote)
         else:
             _remove_leftovers(folder)
