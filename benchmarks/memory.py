@@ -105,8 +105,8 @@ def _weights(scratch: Path, *, loaded: bool) -> list[Result]:
 def _large_models() -> list[Result]:
     """Gigabytes on a card at 8,192 tokens a step, predicted: CUDA's own and the allocator's overhead included."""
     configs = {
-        "large": XLMRobertaConfig(**SIZES["large"][1], **NO_DROPOUT),
-        **{name: XLMRobertaXLConfig(**sizes, **NO_DROPOUT) for name, sizes in UNMEASURED.items()},
+        "large": XLMRobertaConfig(**{**SIZES["large"][1], **NO_DROPOUT}),
+        **{name: XLMRobertaXLConfig(**{**sizes, **NO_DROPOUT}) for name, sizes in UNMEASURED.items()},
     }
     results = []
     for name, config in configs.items():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lowres_stilts.recipe import Recipe
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B)?", re.IGNORECASE)
-UNITS: dict[str, int] = {"": 1, "B": 1} | {
+UNITS: dict[str, int] = {"": 10**9, "B": 1} | {
     f"{letter}{binary}B": (1024 if binary else 1000) ** power
     for power, letter in enumerate("KMGT", start=1)
     for binary in ("", "I")
@@ -26,7 +26,8 @@ def plan_command(
     vram: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Plan for a GPU of this memory, such as 8GiB; for this machine without it."
+            metavar="SIZE",
+            help="Plan for a GPU of this memory, such as 8GiB, in GB without a unit; for this machine without it.",
         ),
     ] = None,
     overrides: Annotated[
@@ -59,7 +60,7 @@ def plan_command(
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `8GiB`, `24 GB` or `500MB`.
+    """Bytes of `8GiB`, `24 GB` or `500MB`; a number alone is of GB.
 
     Raises:
         UsageError: it is no size.
@@ -72,12 +73,12 @@ def parse_size(text: str) -> int:
 
 def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
     from lowres_stilts.display import tell_waiting
-    from lowres_stilts.encoder.load import read_config
+    from lowres_stilts.encoder.known import config_to_plan
     from lowres_stilts.pipeline.hardware import Place, this_place
     from lowres_stilts.pipeline.planner import advice, fit_recipe
 
     tell_waiting(f"reading the configuration of {recipe.model.id}")
-    config = read_config(recipe.model.id, recipe.model.revision)
+    config = config_to_plan(recipe.model.id, recipe.model.revision)
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)
     choices = fit_recipe(recipe, config, place)
     fits = all(choice.fits for choice in choices)

@@ -13,6 +13,7 @@ from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import TARGET, intermediate_names, language_name, target_module
 from lowres_stilts.pipeline.phase import Phase
 from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.phases import LanguageSettings
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.load import find_task
@@ -24,15 +25,16 @@ SMALLEST_PART = 1024
 def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     """The phases that a recipe trains; the baseline takes no more than the target."""
     ground: tuple[Phase, ...] = ()
+    beside: tuple[Phase, ...] = ()
     if recipe.languages is not None:
-        ground = (_phase(language_name("en"), recipe.languages.module, recipe.languages.train),)
-        yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),))
+        ground, beside = _languages(recipe.languages)
+        yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),), beside)
     below = ground
     mode, first = recipe.target.transfer, recipe.intermediate
     if first is not None and mode != "none":
         tasks = tuple(find_task(name, recipe.tasks, "intermediate.tasks") for name in first.tasks)
         phases = tuple(_phase(name, first.module, first.train) for name in intermediate_names(recipe))
-        yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
+        yield PlannedPhase("intermediate", (*ground, phases[0]), tasks, beside)
         below = (*ground, *phases)
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":
@@ -41,7 +43,15 @@ def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     own = _phase(TARGET, target_module(recipe), recipe.target.train, tuple(phase.name for phase in stood_on))
     if mode == "fuse":
         own = replace(own, fuse=recipe.target.fuse)
-    yield PlannedPhase("target", (*stood_on, own), (target,))
+    yield PlannedPhase("target", (*stood_on, own), (target,), beside)
+
+
+def _languages(settings: LanguageSettings) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
+    """The English adapter, over which phases train, and those of the other languages."""
+    phases = {
+        name: _phase(language_name(name), settings.module, settings.train) for name in sorted(settings.adapters)
+    }
+    return (phases.pop("en"),), tuple(phases.values())
 
 
 def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[Choice]:
@@ -114,7 +124,7 @@ class _Scales:
         """What it takes to compute so many tokens at once."""
         held, sequences = self._thought.held, max(1, tokens // self._length)
         cost = self._thought.step(sequences, self._length, checkpointing)
-        work = max(cost.bytes, self._look)
+        work = max(cost.bytes, self._look, 0 if self._place.cuda else held.checkpoint)
         peak = self._place.peak(held, work, self._config, packed=bool(checkpointing))
         batches = self._train.tokens_per_batch / (sequences * self._length)
         return Choice(
