@@ -110,8 +110,10 @@ class Shipped:
 
 
 MAD_X: Mapping[str, Any] = {"module": {"kind": "bottleneck"}, "adapters": ("en", "sw", "qu")}
-SHORT = ("intermediate.train.limit=160", "intermediate.train.dev_limit=20", "target.train.limit=160",
-    "target.train.dev_limit=20", "target.train.epochs=1", "evaluate.limit=10", "evaluate.baseline=false")  # fmt: skip
+SHORT = (
+    *("intermediate.train.limit=160", "intermediate.train.dev_limit=20", "target.train.limit=160"),
+    *("target.train.dev_limit=20", "target.train.epochs=1", "evaluate.limit=10", "evaluate.baseline=false"),
+)
 RETRIEVAL = ("intermediate.train.limit=160", "intermediate.train.dev_limit=20", "evaluate.limit=60")
 FITTED: Mapping[str, Case | Shipped] = {
     "small, classification": Case("small", 128, 8192),

@@ -5,15 +5,14 @@ import os
 
 from lowres_stilts.home import settle
 
-
 KERNELS_KEPT = "256"
-"""Of oneDNN, which keeps 1,024 by itself, each for one shape of its operands and with buffers of its own: hundreds of
-megabytes where every batch has a shape of its own. An update of one shape takes some forty."""
+"""Of oneDNN, which keeps 1,024 by itself, each for one shape of its operands and with buffers of its own: hundreds
+of megabytes where every batch has a shape of its own. An update of one shape takes some forty."""
 
 WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
-"""Variables that say how threads wait for each other. By themselves they spin, and where another program has the core
-that one of them waits for, all of them burn theirs: two threads beside two busy programs train at a fraction of the
-speed of one. Where they sleep, they train as fast as one at the least (benchmarks/threads.py)."""
+"""Variables that say how threads wait for each other. By themselves they spin, and where another program has the
+core that one of them waits for, the others burn theirs: two threads train at a fraction of the speed of one.
+Threads that sleep do not (benchmarks/threads.py)."""
 
 
 def quiet_libraries() -> None:

@@ -75,23 +75,23 @@ def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
     from lowres_stilts.display import tell_waiting
     from lowres_stilts.encoder.known import config_to_plan
     from lowres_stilts.pipeline.hardware import Place, this_place
-    from lowres_stilts.pipeline.planner import advice, fit_recipe
+    from lowres_stilts.pipeline.planner import advice, plan_recipe
 
     tell_waiting(f"reading the configuration of {recipe.model.id}")
     config = config_to_plan(recipe.model.id, recipe.model.revision)
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)
-    choices = fit_recipe(recipe, config, place)
-    fits = all(choice.fits for choice in choices)
+    planned = plan_recipe(recipe, config, place)
+    choices = planned.choices
     return {
         "model": recipe.model.id,
         "device": "cuda" if place.cuda else "cpu",
         "memory_bytes": place.budget,
-        "fits": fits,
-        "peak_bytes": max((choice.peak_bytes for choice in choices), default=0),
+        "fits": planned.fits,
+        "peak_bytes": planned.peak_bytes,
         "weights_bytes": max((choice.weight_bytes for choice in choices), default=0),
         "phases": [_phase(choice) for choice in choices],
         "training_seconds": _seconds(recipe, choices, vram, int(config.num_hidden_layers), cuda=place.cuda),
-        "changes": [] if fits else advice(recipe, config, place),
+        "changes": [] if planned.fits else advice(recipe, config, place),
     }
 
 

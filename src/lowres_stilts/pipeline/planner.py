@@ -1,7 +1,7 @@
 """Fits a recipe to a memory: which part of a batch is computed at once, and which layers compute twice."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PretrainedConfig
@@ -66,6 +66,35 @@ def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[C
         TrainingError: a module does not fit the encoder.
     """
     return [_fit(recipe, config, planned, place) for planned in planned_phases(recipe)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a whole run takes."""
+
+    choices: list[Choice]
+    """Of its phases."""
+    peak_bytes: int
+    """Most memory in use from its start to its end."""
+    fits: bool
+
+
+def plan_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> Plan:
+    """What to compute at once in each phase, and what the whole run takes, the search of pools too.
+
+    Args:
+        recipe: its batches and settings.
+        config: of the encoder.
+        place: what device, and how much memory.
+
+    Raises:
+        TrainingError: a module does not fit the encoder.
+    """
+    choices = fit_recipe(recipe, config, place)
+    peaks = [choice.peak_bytes for choice in choices]
+    if "target" not in {choice.section for choice in choices}:
+        peaks.append(peak_bytes(recipe, config, place, "target"))
+    return Plan(choices, max(peaks), fits=max(peaks) <= place.budget)
 
 
 def peak_bytes(recipe: Recipe, config: PretrainedConfig, place: Place, section: str) -> int:

@@ -138,7 +138,7 @@ def _cosine_distances(path: Path, prefix: str) -> dict[str, float]:
 
 
 def _features(path: Path, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Some languages at a time: the number of the first, and `[languages, features]`, the largest of all sources."""
+    """Some languages at a time: the first's number, and `[languages, features]`, the largest of all sources."""
     with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
         np.lib.format.read_magic(file)
         (count, features, sources), _, dtype = np.lib.format.read_array_header_1_0(file)
