@@ -1,8 +1,9 @@
 """Memory: weights of real configurations, and what the planner predicts against what whole runs really take.
 
-Each recipe is predicted from the configuration of its model alone, then run by the command, from its start to its end,
-in a process of its own with two threads, whose most resident memory is the truth. The error is the difference in
-percent of the truth. The planner's constants are set on some of the recipes; it is judged on the others.
+Each recipe is predicted from the configuration of its model and the number of its batches, then run by the
+command from its start to its end, in a process of its own with two threads, whose most resident memory is the
+truth. The error is the difference in percent of it. The planner's constants are set on some of the recipes; it is
+judged on the others.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from lowres_stilts.encoder.build import weightless_model
 from lowres_stilts.encoder.load import NO_DROPOUT, load_weights, read_config
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.names import file_name
+from lowres_stilts.pipeline.duration import batches, training_tokens
 from lowres_stilts.pipeline.hardware import UNLIMITED, Place
 from lowres_stilts.pipeline.planner import fit_recipe, plan_recipe
 from lowres_stilts.recipe import Recipe
@@ -54,7 +56,8 @@ def _error(name: str, scratch: Path, taken: Path | None) -> dict[str, Any]:
     """What was predicted for a recipe, and what it took."""
     path, changes = _recipe_of(CASES[name], scratch, scratch / file_name(name))
     recipe = Recipe.load(path, changes)
-    planned = plan_recipe(recipe, read_config(recipe.model.id), Place(cuda=False, budget=UNLIMITED))
+    place = Place(cuda=False, budget=UNLIMITED, batches=batches(recipe, training_tokens(recipe)))
+    planned = plan_recipe(recipe, read_config(recipe.model.id), place)
     measured = _known(name, taken) or _peak_of_run(path, changes, scratch / file_name(name) / "run", scratch)
     error = 100 * (planned.peak_bytes - measured) / measured
     print(

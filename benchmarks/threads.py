@@ -1,7 +1,7 @@
-"""Threads on a machine that others use: tokens a second in training, where threads spin as they wait and where they sleep.
+"""Threads on a machine that others use: training where they spin as they wait, and where they sleep.
 
-Two processes train the same small encoder, one as libraries have it, one as `lowres-stilts` sets them, and take turns:
-some updates with one thread, some with all. Then the same again beside as many busy processes as there are cores.
+Two processes train the same small encoder, one as libraries have it, one as `lowres-stilts` sets them. They take
+turns, some updates with one thread, some with all; then the same again beside as many busy processes as cores.
 """
 
 import argparse
@@ -104,9 +104,9 @@ def _asked(trainer: subprocess.Popen[str], words: str) -> float:
 def _train() -> None:
     """For each line, so many threads and updates, says how many tokens a second they made."""
     import torch  # noqa: PLC0415
+
     from gpu_costs import TASK, Bed  # noqa: PLC0415
     from gpu_models import random_encoder  # noqa: PLC0415
-
     from lowres_stilts.pipeline.estimate import batch_of  # noqa: PLC0415
     from lowres_stilts.training.plan import Job  # noqa: PLC0415
 

@@ -20,9 +20,7 @@ def test_xlm_r_has_as_many_parameters_as_its_authors_say(name, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     settings = known_settings()[name]
     config = (XLMRobertaXLConfig if "xl" in settings["model_type"][12:] else XLMRobertaConfig)(**settings)
-    model = weightless_model(
-        config, quantize="none", embeddings="none", dtype=torch.float32, attention="eager"
-    )
+    model = weightless_model(config, quantize="none", embeddings="none", dtype=torch.float32, attention="eager")
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(PARAMETERS[name], rel=0.01)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,12 +75,16 @@ def parse_size(text: str) -> int:
 def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
     from lowres_stilts.display import tell_waiting
     from lowres_stilts.encoder.known import config_to_plan
+    from lowres_stilts.pipeline.duration import batches
     from lowres_stilts.pipeline.hardware import Place, this_place
     from lowres_stilts.pipeline.planner import advice, plan_recipe
 
     tell_waiting(f"reading the configuration of {recipe.model.id}")
     config = config_to_plan(recipe.model.id, recipe.model.revision)
+    tokens = _tokens(recipe) if vram is None else None
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)
+    if tokens is not None:
+        place = replace(place, batches=batches(recipe, tokens))
     planned = plan_recipe(recipe, config, place)
     choices = planned.choices
     return {
@@ -90,7 +95,7 @@ def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
         "peak_bytes": planned.peak_bytes,
         "weights_bytes": max((choice.weight_bytes for choice in choices), default=0),
         "phases": [_phase(choice) for choice in choices],
-        "training_seconds": _seconds(recipe, choices, vram, int(config.num_hidden_layers), cuda=place.cuda),
+        "training_seconds": _seconds(recipe, choices, tokens, int(config.num_hidden_layers), cuda=place.cuda),
         "changes": [] if planned.fits else advice(recipe, config, place),
     }
 
@@ -110,17 +115,25 @@ def _phase(choice: "Choice") -> dict[str, Any]:
     }
 
 
-def _seconds(
-    recipe: "Recipe", choices: "list[Choice]", vram: int | None, layers: int, *, cuda: bool
-) -> float | None:
-    """Of training, where the data and the device are here."""
-    from lowres_stilts.pipeline.duration import has_data, operations_per_second, seconds, training_tokens
+def _tokens(recipe: "Recipe") -> dict[str, int] | None:
+    """Tokens to train on by section, where the data is here."""
+    from lowres_stilts.pipeline.duration import has_data, training_tokens
 
-    if vram is not None or not has_data(recipe):
+    if not has_data(recipe):
         return None
     try:
-        tokens = training_tokens(recipe)
+        return training_tokens(recipe)
     except (DataError, EncoderError):
+        return None
+
+
+def _seconds(
+    recipe: "Recipe", choices: "list[Choice]", tokens: dict[str, int] | None, layers: int, *, cuda: bool
+) -> float | None:
+    """Of training, where its tokens are known."""
+    from lowres_stilts.pipeline.duration import operations_per_second, seconds
+
+    if tokens is None:
         return None
     rate = operations_per_second(recipe, cuda=cuda)
     each = (seconds(choice, tokens.get(choice.section, 0), rate, layers=layers, cuda=cuda) for choice in choices)

@@ -1,5 +1,7 @@
 """How long training takes: from the operations that the planner counts, and how fast products are here."""
 
+import math
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import FAMILIES
+from lowres_stilts.tasks.load import find_task
 
 SAMPLE = 200
 """Examples whose tokens are counted."""
@@ -51,6 +54,20 @@ def training_tokens(recipe: Recipe) -> dict[str, int]:
         section: round(times * sum(tokens(each, train) for each in sets))
         for section, (sets, train, times) in sections.items()
     }
+
+
+def batches(recipe: Recipe, tokens: Mapping[str, int]) -> int:
+    """How many batches are trained and evaluated, about: each language's tests count as one.
+
+    Args:
+        recipe: its batches.
+        tokens: of `training_tokens`.
+    """
+    count = len(find_task(recipe.target.task, recipe.tasks, "target.task").languages)
+    for section, total in tokens.items():
+        train: TrainSettings = getattr(recipe, section).train
+        count += math.ceil(total / min(train.tokens_per_batch, train.tokens_at_once or train.tokens_per_batch))
+    return count
 
 
 def seconds(choice: Choice, tokens: int, rate: float, *, layers: int, cuda: bool) -> float:
