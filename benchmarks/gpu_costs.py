@@ -286,4 +286,4 @@ def device_facts(device: torch.device) -> dict[str, Any]:
     return facts
 
 
-SMALL_RECIPE = Case("small", 64, 1024, below="classification", train={"epochs": 2})
+SMALL_RECIPE = Case("small", 64, 1024, below=("classification",), train={"epochs": 2})

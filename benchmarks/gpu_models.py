@@ -42,10 +42,10 @@ class _Random:
 def configuration(name: str) -> Any:
     """Of an encoder of `memory_recipes.py`, XLM-R XL and XXL too."""
     if name in UNMEASURED:
-        return XLMRobertaXLConfig(**UNMEASURED[name], **NO_DROPOUT)
+        return XLMRobertaXLConfig(**{**UNMEASURED[name], **NO_DROPOUT})
     family, sizes = SIZES[name]
     kind = XLMRobertaXLConfig if family == "xlm-roberta-xl" else XLMRobertaConfig
-    return kind(**sizes, **NO_DROPOUT)
+    return kind(**{**sizes, **NO_DROPOUT})
 
 
 def random_encoder(name: str, device: torch.device, compute: str = "bf16") -> Encoder:

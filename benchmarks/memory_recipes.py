@@ -21,6 +21,7 @@ from transformers import (
     XLMRobertaXLModel,
 )
 
+from lowres_stilts.encoder.known import known_settings
 from lowres_stilts.encoder.starter import starter_model_dir
 
 LARGE_VOCABULARY = 250_002
@@ -32,7 +33,7 @@ CLASSES = {
     "xlm-roberta-xl": (XLMRobertaXLConfig, XLMRobertaXLModel),
 }
 COMMON = {"max_position_embeddings": 514, "pad_token_id": 1}
-XLMR = {**COMMON, "vocab_size": LARGE_VOCABULARY, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+KNOWN = known_settings()
 SIZES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "small": (
         "xlm-roberta",
@@ -67,46 +68,21 @@ SIZES: Mapping[str, tuple[str, dict[str, Any]]] = {
             "intermediate_size": 1536,
         },
     ),
-    "base": ("xlm-roberta", XLMR),
-    "large": (
-        "xlm-roberta",
-        {
-            **XLMR,
-            "hidden_size": 1024,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 16,
-            "intermediate_size": 4096,
-        },
-    ),
+    "base": ("xlm-roberta", KNOWN["FacebookAI/xlm-roberta-base"]),
+    "large": ("xlm-roberta", KNOWN["FacebookAI/xlm-roberta-large"]),
 }
 """Architecture and configuration; `base` and `large` are XLM-R's."""
-XL = {**XLMR, "vocab_size": 250_880}
-UNMEASURED = {
-    "xl": {
-        **XL,
-        "hidden_size": 2560,
-        "num_hidden_layers": 36,
-        "num_attention_heads": 32,
-        "intermediate_size": 10240,
-    },
-    "xxl": {
-        **XL,
-        "hidden_size": 4096,
-        "num_hidden_layers": 48,
-        "num_attention_heads": 32,
-        "intermediate_size": 16384,
-    },
-}
+UNMEASURED = {"xl": KNOWN["facebook/xlm-roberta-xl"], "xxl": KNOWN["facebook/xlm-roberta-xxl"]}
 """XLM-R XL and XXL, which are only predicted where there is no GPU."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One recipe."""
+    """One recipe over random words."""
 
     model: str
     length: int
-    """Tokens of every sequence."""
+    """Most tokens of a sequence."""
     tokens: int
     """Of a batch."""
     family: str = "classification"
@@ -114,50 +90,100 @@ class Case:
     train: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the model."""
-    below: str | None = None
-    """Family of an intermediate task, under a stacked module."""
+    below: tuple[str, ...] = ()
+    """Families of intermediate tasks."""
+    transfer: str = "stack"
+    """Where there are some."""
+    adapters: tuple[str, ...] = ()
+    """Languages with an adapter of their own."""
+    examples: int | None = None
+    """To train on, where it is not as many as some batches take."""
+    baseline: bool = False
 
 
-CASES: Mapping[str, Case] = {
+@dataclass(frozen=True)
+class Shipped:
+    """A recipe of `configs`, on its real data, with less of it."""
+
+    path: str
+    changes: tuple[str, ...]
+
+
+MAD_X: Mapping[str, Any] = {"module": {"kind": "bottleneck"}, "adapters": ("en", "sw", "qu")}
+SHORT = (
+    *("intermediate.train.limit=160", "intermediate.train.dev_limit=20", "target.train.limit=160"),
+    *("target.train.dev_limit=20", "target.train.epochs=1", "evaluate.limit=10", "evaluate.baseline=false"),
+)
+RETRIEVAL = ("intermediate.train.limit=160", "intermediate.train.dev_limit=20", "evaluate.limit=60")
+FITTED: Mapping[str, Case | Shipped] = {
     "small, classification": Case("small", 128, 8192),
-    "small, multiple choice": Case("small", 64, 8192, "multiple_choice"),
-    "small, long sequences, float32": Case(
-        "small", 512, 8192, settings={"compute": "float32", "quantize": "none"}
-    ),
-    "small, bottleneck": Case("small", 128, 16384, module={"kind": "bottleneck"}),
-    "XL's architecture": Case("xl-small", 128, 8192),
-    "XL's architecture, checkpointing": Case("xl-small", 128, 16384, train={"gradient_checkpointing": True}),
+    "small, bottleneck": Case("small", 128, 8192, module={"kind": "bottleneck"}),
     "MiniLM": Case("minilm", 128, 2048),
-    "MiniLM, larger batch": Case("minilm", 128, 8192),
-    "MiniLM, rank 64, short": Case("minilm", 32, 4096, module={"rank": 64, "alpha": 64}),
-    "MiniLM, rank 128, 8-bit optimizer": Case(
-        "minilm", 128, 2048, module={"rank": 128, "alpha": 128}, train={"optimizer": "adamw8bit"}
+    "MiniLM, checkpointing": Case("minilm", 128, 4096, train={"gradient_checkpointing": True}),
+    "MiniLM, tagging": Case("minilm", 256, 2048, "tagging"),
+    "MiniLM, language adapters": Case("minilm", 64, 1024, **MAD_X),
+    "MiniLM, in parts": Case("minilm", 128, 4096, train={"tokens_at_once": 1024}),
+    "base": Case("base", 128, 1024),
+    "quickstart": Shipped(
+        "quickstart.yaml",
+        ("intermediate.train.limit=300", "target.train.epochs=1", "evaluate.limit=20", "evaluate.baseline=false"),
     ),
-    "MiniLM, tagging": Case("minilm", 256, 4096, "tagging"),
-    "MiniLM, questions": Case("minilm", 384, 4608, "qa"),
-    "MiniLM, checkpointing": Case("minilm", 128, 8192, train={"gradient_checkpointing": True}),
-    "MiniLM, 6 layers checkpointed": Case("minilm", 128, 8192, train={"gradient_checkpointing": 6}),
-    "MiniLM, in parts": Case("minilm", 128, 8192, train={"tokens_at_once": 2048}),
-    "MiniLM, int8": Case("minilm", 128, 4096, settings={"quantize": "int8"}),
-    "MiniLM, not quantized, float32": Case(
-        "minilm", 128, 4096, settings={"quantize": "none", "embeddings": "none", "compute": "float32"}
-    ),
-    "MiniLM, hidden tokens": Case("minilm", 128, 1024, below="mlm"),
-    "MiniLM, stacked": Case("minilm", 128, 4096, below="classification"),
-    "MiniLM, double bottleneck": Case(
-        "minilm", 128, 4096, module={"kind": "bottleneck", "adapter": "double_seq_bn", "reduction": 4}
-    ),
-    "MiniLM, upper layers": Case("minilm", 128, 8192, module={"rank": 16, "alpha": 32, "layers": "6-11"}),
-    "base": Case("base", 128, 2048),
-    "base, 4-bit embeddings, attention only": Case(
-        "base", 64, 4096, module={"rank": 16, "alpha": 32, "targets": "attention"}, settings={"embeddings": "nf4"}
-    ),
-    "base, checkpointing": Case("base", 128, 4096, train={"gradient_checkpointing": True}),
-    "base, int8": Case("base", 128, 1024, settings={"quantize": "int8"}),
-    "base, DoRA": Case("base", 128, 1024, module={"rank": 16, "alpha": 32, "dora": True}),
-    "large, checkpointing": Case("large", 128, 2048, train={"gradient_checkpointing": True}),
 }
-QUICK = ("small, classification", "small, bottleneck", "MiniLM", "MiniLM, checkpointing", "MiniLM, tagging")
+"""What the constants of `pipeline/hardware.py` are set on."""
+HELD_OUT: Mapping[str, Case | Shipped] = {
+    "XNLI, small": Shipped("xtreme/xnli-small.yaml", SHORT),
+    "PAN-X, small": Shipped("xtreme/panx-small.yaml", SHORT),
+    "XCOPA, small": Shipped("xtreme/xcopa-small.yaml", SHORT),
+    "TyDi QA, small": Shipped("xtreme/tydiqa-small.yaml", SHORT),
+    "Tatoeba, small": Shipped("xtreme/tatoeba-small.yaml", RETRIEVAL),
+    "five tasks, then TyDi QA": Shipped("xtreme/multitask-small.yaml", SHORT),
+    "PAWS-X merged": Shipped("xtreme/pawsx-small.yaml", (*SHORT, "target.transfer=merge")),
+    "UDPOS fused": Shipped(
+        "xtreme/udpos-small.yaml", (*SHORT, "target.transfer=fuse", "intermediate.tasks=[panx, csqa]")
+    ),
+    "XQuAD, small": Shipped("xtreme/xquad-small.yaml", SHORT),
+    "own file, 30 examples": Case("minilm", 128, 1024, examples=30),
+    "own file, 300 examples": Case("minilm", 64, 1024, examples=300),
+    "own file, 3,000 examples": Case("small", 64, 2048, examples=3000),
+    "own file, tagging, 300 examples": Case("minilm", 128, 512, "tagging", examples=300),
+    "small, larger batch": Case("small", 128, 16384),
+    "small, multiple choice": Case("small", 64, 4096, "multiple_choice"),
+    "small, 512 tokens, float32": Case("small", 512, 4096, settings={"compute": "float32", "quantize": "none"}),
+    "small, questions": Case("small", 384, 6144, "qa"),
+    "small, continued": Case("small", 128, 4096, below=("classification",), transfer="continue"),
+    "small, three stacked": Case("small", 128, 4096, below=("classification", "tagging"), baseline=True),
+    "small, language adapters": Case("small", 128, 4096, **MAD_X),
+    "small, checkpointing": Case("small", 128, 16384, train={"gradient_checkpointing": True}),
+    "XL's architecture": Case("xl-small", 128, 2048),
+    "MiniLM, larger batch": Case("minilm", 128, 6144),
+    "MiniLM, short sequences": Case("minilm", 32, 2048),
+    "MiniLM, rank 64": Case("minilm", 64, 1024, module={"rank": 64, "alpha": 64}),
+    "MiniLM, 8-bit optimizer": Case(
+        "minilm", 128, 1024, module={"rank": 128, "alpha": 128}, train={"optimizer": "adamw8bit"}
+    ),
+    "MiniLM, questions": Case("minilm", 384, 1536, "qa"),
+    "MiniLM, 6 layers checkpointed": Case("minilm", 128, 4096, train={"gradient_checkpointing": 6}),
+    "MiniLM, in larger parts": Case("minilm", 128, 8192, train={"tokens_at_once": 2048}),
+    "MiniLM, int8": Case("minilm", 128, 1024, settings={"quantize": "int8"}),
+    "MiniLM, not quantized, float32": Case(
+        "minilm", 128, 1024, settings={"quantize": "none", "embeddings": "none", "compute": "float32"}
+    ),
+    "MiniLM, hidden tokens": Case("minilm", 128, 1024, below=("mlm",)),
+    "MiniLM, upper layers": Case("minilm", 128, 4096, module={"rank": 16, "alpha": 32, "layers": "6-11"}),
+    "MiniLM, DoRA": Case("minilm", 128, 1024, module={"rank": 16, "alpha": 32, "dora": True}),
+    "MiniLM, double bottleneck": Case(
+        "minilm", 128, 1024, module={"kind": "bottleneck", "adapter": "double_seq_bn", "reduction": 4}
+    ),
+    "base, 4-bit embeddings, attention only": Case(
+        "base", 64, 1024, module={"rank": 16, "alpha": 32, "targets": "attention"}, settings={"embeddings": "nf4"}
+    ),
+    "base, checkpointing": Case("base", 128, 2048, train={"gradient_checkpointing": True}),
+}
+"""What they are judged on."""
+CASES: Mapping[str, Case | Shipped] = {**FITTED, **HELD_OUT}
+QUICK = ("small, larger batch", "own file, 30 examples", "small, questions", "small, checkpointing")
+BATCHES = 6
+"""Of each phase: one of the longest sequences, the others of sequences of all lengths."""
 
 
 def write_model(name: str, folder: Path) -> Path:
@@ -178,40 +204,57 @@ def write_model(name: str, folder: Path) -> Path:
 
 
 def write_recipe(case: Case, model: Path, folder: Path) -> Path:
-    """A recipe and its data: two batches of random words, and a few examples to evaluate."""
+    """A recipe and its data: some batches of random words, and a few examples to evaluate."""
     folder.mkdir(parents=True)
     words = words_of(Tokenizer.from_file(str(model / "tokenizer.json")))
-    rows = -(-2 * case.tokens // case.length)
-    files = {}
-    for family in {case.family, case.below} - {None}:
-        splits = {"train": rows, "dev": 4, "test": 4}
-        files[_task(family)] = {split: f"{family}-{split}" for split in splits}
-        for split, count in splits.items():
-            _write_examples(folder / f"{family}-{split}", str(family), words, count, case.length)
+    families = {case.family, *case.below}
+    files = {_task(family): _write_splits(folder, family, words, case) for family in sorted(families)}
+    if case.adapters:
+        files["mlm"] = {"train": "{lang}.txt"}
+        for language in case.adapters:
+            _write_examples(folder / f"{language}.txt", "mlm", words, _lengths(case))
     train = {"epochs": 1, "tokens_per_batch": case.tokens, "max_length": case.length, "fit": False, **case.train}
-    tasks = {
-        _task(family): {"family": family, "languages": ["en"], "max_length": case.length}
-        | ({"labels": ["a", "b"]} if family in {"classification", "tagging"} else {})
-        for family in {case.family, case.below} - {None, "mlm"}
-    }
     recipe: dict[str, Any] = {
         "name": "memory",
         "model": {"id": str(model), "device": "cpu", **case.settings},
         "data": {"source": "files", "dir": str(folder), "files": files},
-        "tasks": tasks,
-        "target": {
-            "task": _task(case.family),
-            "transfer": "stack" if case.below else "none",
-            "module": dict(case.module),
-            "train": train,
-        },
-        "evaluate": {"baseline": False, "tokens_per_batch": 1024, "bootstrap": 100},
+        "tasks": {_task(family): _described(family, case) for family in sorted(families - {"mlm"})},
+        "target": {"task": _task(case.family), "transfer": case.transfer if case.below else "none", "train": train}
+        | ({} if case.transfer == "continue" else {"module": dict(case.module)}),
+        "evaluate": {"baseline": case.baseline, "tokens_per_batch": 1024, "bootstrap": 100},
     }
     if case.below:
-        recipe["intermediate"] = {"tasks": [_task(case.below)], "module": dict(case.module), "train": train}
+        recipe["intermediate"] = {
+            "tasks": [_task(family) for family in case.below],
+            "module": dict(case.module),
+            "train": train,
+        }
+    if case.adapters:
+        recipe["languages"] = {"adapters": list(case.adapters), "train": train}
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return path
+
+
+def _write_splits(folder: Path, family: str, words: list[str], case: Case) -> dict[str, str]:
+    splits = {"train": _lengths(case), "dev": [case.length] * 12, "test": [case.length] * 12}
+    for split, lengths in splits.items():
+        _write_examples(folder / f"{family}-{split}", family, words, lengths)
+    return {split: f"{family}-{split}" for split in splits}
+
+
+def _described(family: str, case: Case) -> dict[str, Any]:
+    labels = {"labels": ["a", "b"]} if family in {"classification", "tagging"} else {}
+    return {"family": family, "languages": ["en"], "max_length": case.length, **labels}
+
+
+def _lengths(case: Case) -> list[int]:
+    """Tokens of each training sequence: those of a batch as long as may be, the others of all lengths."""
+    rng = random.Random(1)  # noqa: S311
+    longest = max(4, case.tokens // case.length)
+    shortest = min(24, case.length // 2)
+    count = case.examples or longest + 2 * (BATCHES - 1) * case.tokens // (case.length + shortest)
+    return [case.length if n < longest else rng.randint(shortest, case.length) for n in range(count)]
 
 
 def _task(family: str | None) -> str:
@@ -224,24 +267,22 @@ def words_of(tokenizer: Tokenizer) -> list[str]:
     return sorted(piece for piece in pieces if piece.isascii() and len(tokenizer.encode(piece).ids) == 3)[:500]
 
 
-def _write_examples(path: Path, family: str, words: list[str], count: int, length: int) -> None:
+def _write_examples(path: Path, family: str, words: list[str], lengths: list[int]) -> None:
     rng = random.Random(0)  # noqa: S311
 
     def text(size: int) -> str:
-        return " ".join(rng.choices(words, k=size))
+        return " ".join(rng.choices(words, k=max(1, size)))
 
     if family in {"classification", "mlm"}:
         label = "" if family == "mlm" else "\ta"
-        path.write_text("".join(f"{text(length - 2)}{label}\n" for _ in range(count)))
+        path.write_text("".join(f"{text(length - 2)}{label}\n" for length in lengths))
     elif family == "tagging":
-        path.write_text("\n".join("".join(f"{w}\ta\n" for w in text(length - 2).split()) for _ in range(count)))
+        path.write_text("\n".join("".join(f"{w}\ta\n" for w in text(size - 2).split()) for size in lengths))
     elif family == "multiple_choice":
-        lines = [
-            {"prompt": text(length - 14), "choices": [text(10)] * 4, "label": 0} for _ in range(-(-count // 4))
-        ]
+        lines = [{"prompt": text(length - 14), "choices": [text(10)] * 4, "label": 0} for length in lengths[::4]]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     elif family == "qa":
-        contexts = [text(length - 10) for _ in range(count)]
+        contexts = [text(length - 10) for length in lengths]
         paragraphs = [
             {
                 "context": each,

@@ -112,7 +112,7 @@ def test_a_size_that_is_none_is_refused(tiny_model, tmp_path, size):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("8GiB", 8 * 1024**3), ("24 GB", 24 * 10**9), ("1.5gb", 1.5e9), ("500", 500), ("2MiB", 2**21)],
+    [("8GiB", 8 * 1024**3), ("24 GB", 24 * 10**9), ("1.5gb", 1.5e9), ("8", 8e9), ("500B", 500), ("2MiB", 2**21)],
 )
 def test_sizes_are_read(text, size):
     from lowres_stilts.cli.plan import parse_size

@@ -2,19 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lowres_stilts.errors import DataError, EncoderError, UsageError
+from lowres_stilts.errors import UsageError
 
 if TYPE_CHECKING:
     from lowres_stilts.pipeline.choice import Choice
     from lowres_stilts.recipe import Recipe
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B)?", re.IGNORECASE)
-UNITS: dict[str, int] = {"": 1, "B": 1} | {
+UNITS: dict[str, int] = {"": 10**9, "B": 1} | {
     f"{letter}{binary}B": (1024 if binary else 1000) ** power
     for power, letter in enumerate("KMGT", start=1)
     for binary in ("", "I")
@@ -26,7 +27,8 @@ def plan_command(
     vram: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Plan for a GPU of this memory, such as 8GiB; for this machine without it."
+            metavar="SIZE",
+            help="Plan for a GPU of this memory, such as 8GiB, in GB without a unit; for this machine without it.",
         ),
     ] = None,
     overrides: Annotated[
@@ -59,7 +61,7 @@ def plan_command(
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `8GiB`, `24 GB` or `500MB`.
+    """Bytes of `8GiB`, `24 GB` or `500MB`; a number alone is of GB.
 
     Raises:
         UsageError: it is no size.
@@ -72,29 +74,33 @@ def parse_size(text: str) -> int:
 
 def _planned(recipe: "Recipe", vram: int | None) -> dict[str, Any]:
     from lowres_stilts.display import tell_waiting
-    from lowres_stilts.encoder.load import read_config
+    from lowres_stilts.encoder.known import config_to_plan
+    from lowres_stilts.pipeline.duration import batches, settled_here
     from lowres_stilts.pipeline.hardware import Place, this_place
-    from lowres_stilts.pipeline.planner import advice, fit_recipe
+    from lowres_stilts.pipeline.planner import advice, plan_recipe
 
     if recipe.intermediate is not None and recipe.intermediate.package:
         from lowres_stilts.hub.intermediate import take_packages
 
         recipe, _ = take_packages(recipe)
     tell_waiting(f"reading the configuration of {recipe.model.id}")
-    config = read_config(recipe.model.id, recipe.model.revision)
+    config = config_to_plan(recipe.model.id, recipe.model.revision)
+    recipe, tokens = settled_here(recipe)
     place = this_place(recipe.model.device) if vram is None else Place(cuda=True, budget=vram)
-    choices = fit_recipe(recipe, config, place)
-    fits = all(choice.fits for choice in choices)
+    if tokens is not None and vram is None:
+        place = replace(place, batches=batches(recipe, tokens))
+    planned = plan_recipe(recipe, config, place)
+    choices = planned.choices
     return {
         "model": recipe.model.id,
         "device": "cuda" if place.cuda else "cpu",
         "memory_bytes": place.budget,
-        "fits": fits,
-        "peak_bytes": max((choice.peak_bytes for choice in choices), default=0),
+        "fits": planned.fits,
+        "peak_bytes": planned.peak_bytes,
         "weights_bytes": max((choice.weight_bytes for choice in choices), default=0),
         "phases": [_phase(choice) for choice in choices],
-        "training_seconds": _seconds(recipe, choices, vram, int(config.num_hidden_layers), cuda=place.cuda),
-        "changes": [] if fits else advice(recipe, config, place),
+        "training_seconds": None if vram else _seconds(recipe, choices, tokens, config, cuda=place.cuda),
+        "changes": [] if planned.fits else advice(recipe, config, place),
     }
 
 
@@ -114,18 +120,14 @@ def _phase(choice: "Choice") -> dict[str, Any]:
 
 
 def _seconds(
-    recipe: "Recipe", choices: "list[Choice]", vram: int | None, layers: int, *, cuda: bool
+    recipe: "Recipe", choices: "list[Choice]", tokens: dict[str, int] | None, config: Any, *, cuda: bool
 ) -> float | None:
-    """Of training, where the data and the device are here."""
-    from lowres_stilts.pipeline.duration import has_data, operations_per_second, seconds, training_tokens
+    """Of training, where its tokens are known."""
+    from lowres_stilts.pipeline.duration import operations_per_second, seconds
 
-    if vram is not None or not has_data(recipe):
+    if tokens is None:
         return None
-    try:
-        tokens = training_tokens(recipe)
-    except (DataError, EncoderError):
-        return None
-    rate = operations_per_second(recipe, cuda=cuda)
+    rate, layers = operations_per_second(recipe, cuda=cuda), int(config.num_hidden_layers)
     each = (seconds(choice, tokens.get(choice.section, 0), rate, layers=layers, cuda=cuda) for choice in choices)
     return round(sum(each), 3)
 

@@ -42,6 +42,8 @@ class PlannedPhase:
     phases: tuple[Phase, ...]
     """The one that is trained, behind those whose modules it stands on."""
     tasks: tuple[Task, ...]
+    beside: tuple[Phase, ...] = ()
+    """Those whose modules are there too, without taking part."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Held:
     """Modules and heads, the optimizer's float32 originals and moments, and the best weights so far."""
     trainable: int
     """Parameters that learn."""
+
+    @property
+    def checkpoint(self) -> int:
+        """Bytes that come and go as a checkpoint is written: weights, moments and best weights, twice."""
+        return 2 * 16 * self.trainable
 
 
 class Thought:
@@ -75,7 +82,7 @@ class Thought:
         self._phase = planned.phases[-1]
         with META:
             self._stack = KINDS[self._phase.settings.kind].stack(self._encoder)
-            for phase in planned.phases:
+            for phase in (*planned.beside, *planned.phases):
                 add_module(phase, self._stack)
             heads = {task.name: self._new_head(task) for task in planned.tasks}
             self._network = Network(self._stack.model, heads)

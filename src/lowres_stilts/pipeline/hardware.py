@@ -13,12 +13,15 @@ from lowres_stilts.pipeline.estimate import Held
 
 USABLE = 0.9
 """Share of the free memory that is planned with."""
-CPU_RUNTIME = 680_000_000
+CPU_RUNTIME = 720_000_000
 """Resident memory of Python and the libraries after a first step, measured on Linux with torch 2.13 for CPUs."""
 TOKENIZER_BYTES_PER_PIECE = 1200
 """Of the tokenizers library's Unigram model, measured: 300 MB for XLM-R's 250,002 pieces."""
-CPU_OVERHEAD, PACKED_OVERHEAD = 1.7, 1.0
+CPU_OVERHEAD, PACKED_OVERHEAD = 1.6, 1.0
 """Resident memory for each byte of tensors that come and go, with holes in the C library's heap and without."""
+KERNEL_BYTES, KERNEL_BATCHES = 8_000_000, 30
+"""What oneDNN keeps of the kernels that it compiles for the shapes of a batch, and the batches after which that
+grows little; as the two above, set on the nine fitted recipes of benchmarks/memory.py."""
 CUDA_CONTEXT = 850_000_000
 """Of the driver and the libraries' kernels, beside torch's tensors; 820 to 880 MB on an H200 with CUDA 13.0."""
 CUDA_OVERHEAD = 1.1
@@ -40,6 +43,8 @@ class Place:
     cuda: bool
     budget: int
     """Bytes that may be used."""
+    batches: int = KERNEL_BATCHES
+    """Of the whole run, each of which brings shapes of its own."""
 
     def peak(self, held: Held, work: int, config: PretrainedConfig, *, packed: bool) -> int:
         """Bytes that are in use at most: of the card with CUDA's own, or of the process.
@@ -56,6 +61,7 @@ class Place:
         return (
             CPU_RUNTIME
             + tokenizer
+            + KERNEL_BYTES * min(self.batches, KERNEL_BATCHES)
             + held.weights
             + held.modules
             + round((PACKED_OVERHEAD if packed else CPU_OVERHEAD) * work)
@@ -96,3 +102,16 @@ def products_per_second(device: str, dtype: torch.dtype, *, size: int = 1536, ro
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
+
+
+def threads_speedup() -> float:
+    """How many times as fast products are with all of torch's threads as with one, now, beside what else runs."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return 1.0
+    try:
+        torch.set_num_threads(1)
+        alone = products_per_second("cpu", torch.float32, size=384)
+    finally:
+        torch.set_num_threads(threads)
+    return products_per_second("cpu", torch.float32, size=384) / alone

@@ -1,7 +1,7 @@
 """Fits a recipe to a memory: which part of a batch is computed at once, and which layers compute twice."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PretrainedConfig
@@ -14,6 +14,7 @@ from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import TARGET, intermediate_names, language_name, target_module
 from lowres_stilts.pipeline.phase import Phase
 from lowres_stilts.recipe.module import ModuleSettings
+from lowres_stilts.recipe.phases import LanguageSettings
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.load import find_task
@@ -25,16 +26,17 @@ SMALLEST_PART = 1024
 def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     """The phases that a recipe trains; the baseline takes no more than the target."""
     ground: tuple[Phase, ...] = ()
+    beside: tuple[Phase, ...] = ()
     if recipe.languages is not None:
-        ground = (_phase(language_name("en"), recipe.languages.module, recipe.languages.train),)
-        yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),))
+        ground, beside = _languages(recipe.languages)
+        yield PlannedPhase("languages", ground, (find_task("mlm", {}, "languages"),), beside)
     below = ground
     mode, first = recipe.target.transfer, recipe.intermediate
     if first is not None and mode != "none":
         tasks = tuple(find_task(name, recipe.tasks, "intermediate.tasks") for name in first.tasks)
         phases = tuple(_phase(name, first.module, first.train) for name in intermediate_names(recipe))
         if tasks:  # a package is trained already
-            yield PlannedPhase("intermediate", (*ground, phases[0]), tasks)
+            yield PlannedPhase("intermediate", (*ground, phases[0]), tasks, beside)
         below = (*ground, *phases)
     target = find_task(recipe.target.task, recipe.tasks, "target.task")
     if target.family == "retrieval":
@@ -43,7 +45,15 @@ def planned_phases(recipe: Recipe) -> Iterator[PlannedPhase]:
     own = _phase(TARGET, target_module(recipe), recipe.target.train, tuple(phase.name for phase in stood_on))
     if mode == "fuse":
         own = replace(own, fuse=recipe.target.fuse)
-    yield PlannedPhase("target", (*stood_on, own), (target,))
+    yield PlannedPhase("target", (*stood_on, own), (target,), beside)
+
+
+def _languages(settings: LanguageSettings) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
+    """The English adapter, over which phases train, and those of the other languages."""
+    phases = {
+        name: _phase(language_name(name), settings.module, settings.train) for name in sorted(settings.adapters)
+    }
+    return (phases.pop("en"),), tuple(phases.values())
 
 
 def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[Choice]:
@@ -58,6 +68,35 @@ def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[C
         TrainingError: a module does not fit the encoder.
     """
     return [_fit(recipe, config, planned, place) for planned in planned_phases(recipe)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a whole run takes."""
+
+    choices: list[Choice]
+    """Of its phases."""
+    peak_bytes: int
+    """Most memory in use from its start to its end."""
+    fits: bool
+
+
+def plan_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> Plan:
+    """What to compute at once in each phase, and what the whole run takes, the search of pools too.
+
+    Args:
+        recipe: its batches and settings.
+        config: of the encoder.
+        place: what device, and how much memory.
+
+    Raises:
+        TrainingError: a module does not fit the encoder.
+    """
+    choices = fit_recipe(recipe, config, place)
+    peaks = [choice.peak_bytes for choice in choices]
+    if "target" not in {choice.section for choice in choices}:
+        peaks.append(peak_bytes(recipe, config, place, "target"))
+    return Plan(choices, max(peaks), fits=max(peaks) <= place.budget)
 
 
 def peak_bytes(recipe: Recipe, config: PretrainedConfig, place: Place, section: str) -> int:
@@ -116,7 +155,7 @@ class _Scales:
         """What it takes to compute so many tokens at once."""
         held, sequences = self._thought.held, max(1, tokens // self._length)
         cost = self._thought.step(sequences, self._length, checkpointing)
-        work = max(cost.bytes, self._look)
+        work = max(cost.bytes, self._look, 0 if self._place.cuda else held.checkpoint)
         peak = self._place.peak(held, work, self._config, packed=bool(checkpointing))
         batches = batch_of(self._train) / (sequences * self._length)
         return Choice(

@@ -10,16 +10,20 @@ import csv
 import functools
 import importlib.metadata
 import json
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import langcodes
 import numpy as np
+from numpy.typing import NDArray
 
 Level = Literal["high", "medium", "low"]
 RIGHT_TO_LEFT = {"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg", "Mand", "Samr"}
 SOURCE = "urielplus"
+LANGUAGES_AT_ONCE = 256
 MACROLANGUAGES = {"ara": "arb", "zho": "cmn", "est": "ekk", "fas": "pes", "lav": "lvs", "msa": "zsm", "que": "quy",
     "swa": "swh", "orm": "gaz", "aze": "azj", "sqi": "als", "mon": "khk", "uzb": "uzn", "nep": "npi",
     "fil": "tgl"}  # fmt: skip
@@ -113,17 +117,32 @@ def _distances() -> dict[str, float]:
 
 
 def _cosine_distances(path: Path, prefix: str) -> dict[str, float]:
-    """From English, over the features that are known of both; a feature holds where any source says so."""
+    """From English, over the features that are known of both; a feature holds where any source says so.
+
+    Languages are read some at a time: all of them at once are a hundred megabytes, and their products several.
+    """
     with np.load(path) as file:
-        names, languages = file["feats"], file["langs"]
-        chosen = np.char.startswith(names, prefix)
-        data: Any = file["data"][:, chosen, :].max(axis=2)
-    known = data >= 0
-    english = int(np.flatnonzero(languages == "eng")[0])
-    both = known & known[english]
-    values = np.where(both, data, 0.0)
-    own = np.where(both, data[english], 0.0)
-    norms = np.linalg.norm(values, axis=1) * np.linalg.norm(own, axis=1)
-    cosines = np.divide((values * own).sum(axis=1), norms, out=np.zeros(len(norms)), where=norms > 0)
-    enough = both.sum(axis=1) > 0
-    return {str(code): float(1 - c) for code, c, e in zip(languages, cosines, enough, strict=True) if e}
+        chosen, languages = np.char.startswith(file["feats"], prefix), file["langs"].tolist()
+    at = languages.index("eng")
+    english = next(rows[at - start] for start, rows in _features(path, chosen) if start <= at < start + len(rows))
+    found: dict[str, float] = {}
+    for start, rows in _features(path, chosen):
+        known = (rows >= 0) & (english >= 0)
+        values, own = (np.where(known, side, 0.0) for side in (rows, english))
+        norms = np.linalg.norm(values, axis=1) * np.linalg.norm(own, axis=1)
+        cosines = np.divide((values * own).sum(axis=1), norms, out=np.zeros(len(norms)), where=norms > 0)
+        codes = languages[start : start + len(rows)]
+        enough = known.any(axis=1)
+        found |= {code: float(1 - c) for code, c, e in zip(codes, cosines, enough, strict=True) if e}
+    return found
+
+
+def _features(path: Path, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Some languages at a time: the first's number, and `[languages, features]`, the largest of all sources."""
+    with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
+        np.lib.format.read_magic(file)
+        (count, features, sources), _, dtype = np.lib.format.read_array_header_1_0(file)
+        for start in range(0, count, LANGUAGES_AT_ONCE):
+            wanted = min(LANGUAGES_AT_ONCE, count - start)
+            values = np.frombuffer(file.read(wanted * features * sources * dtype.itemsize), dtype)
+            yield start, values.reshape(wanted, features, sources)[:, chosen].max(axis=2)

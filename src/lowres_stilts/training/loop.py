@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import nn
 from torch.utils.checkpoint import checkpoint as computed_twice
 
-from lowres_stilts.encoder.device import pack_memory
+from lowres_stilts.encoder.device import Heap, pack_memory, release_freed_memory
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
 from lowres_stilts.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -130,11 +130,14 @@ def train(
     checkpoint_layers(encoder, schedule.gradient_checkpointing)
     if schedule.gradient_checkpointing:
         pack_memory(tightly=True)
+    release_freed_memory()
+    heap = Heap()
     while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
         started = time.perf_counter()
         team.draw_apart(seed, progress.update)
         loss, tokens = updater.update(plan.updates[progress.update], progress.update)
         seconds = time.perf_counter() - started
+        heap.after_update()
         progress.update += 1
         progress.seconds += seconds
         progress.tokens += tokens
