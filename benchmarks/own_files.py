@@ -22,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.encoder.send import send_batch
+from lowres_stilts.evaluation.chance import score_of_one_answer
 from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.modules.heads import mean_pool
 from lowres_stilts.pipeline import run
 from lowres_stilts.pipeline.arms import load_model
 from lowres_stilts.pipeline.material import Material, TrainingSet
-from lowres_stilts.pipeline.remarks import of_one_answer
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.recipe.data import DataSettings
 from lowres_stilts.tasks.batches import make_batch, plan_batches
@@ -115,7 +115,7 @@ def measure(own: Own, folder: Path) -> dict[str, Any]:
         "dev": round(phase["dev_score"], 1),
         "test": round(score["value"], 1),
         "probe": _probe(recipe, data),
-        "chance": round(of_one_answer(material.target, dev), 1),
+        "chance": round(score_of_one_answer(data.task, dev, data.task.english), 1),
         "remarks": phase["remarks"],
         "seconds": phase["seconds"],
         "n": {"dev": len(dev), "test": score["n"], "probe": len(dev), "chance": len(dev)},

@@ -23,7 +23,7 @@ def operations_per_second(recipe: Recipe, *, cuda: bool) -> float:
 
 
 def settled_here(recipe: Recipe) -> tuple[Recipe, dict[str, int] | None]:
-    """The recipe with all that the data decides, and its `training_tokens`; as it is where the data is not here."""
+    """The recipe with all that the data decides, and its `training_tokens`; as it is where data is not here."""
     if not has_data(recipe):
         return recipe, None
     try:
