@@ -30,9 +30,10 @@ OURS = {
     ),
     "starter-data": Content("the starter's tasks as files", ("starter-data-*",)),
     "features": Content("examples as token ids, by task, tokenizer and length", ("features/[!.]*",)),
+    "packages": Content("packages of the Hub that runs began with", ("packages/[!.]*",)),
     "leftovers": Content(
         "locks that nobody holds, and what killed processes left",
-        (".*.tmp", "features/.*.tmp", "locks/*", "pulls/*"),
+        (".*.tmp", "features/.*.tmp", "packages/.*.tmp", "locks/*", "pulls/*"),
     ),
 }
 """What can be removed: it is made again when it is needed."""

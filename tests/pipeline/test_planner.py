@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lowres_stilts.encoder.load import read_config
+from lowres_stilts.pipeline.duration import batches, settled_here
 from lowres_stilts.pipeline.hardware import UNLIMITED, Place, this_place
-from lowres_stilts.pipeline.planner import advice, fit_recipe, planned_phases
+from lowres_stilts.pipeline.hyperparameters import LARGEST_BATCH, LEAST_UPDATES
+from lowres_stilts.pipeline.planner import advice, fit_recipe, peak_bytes, plan_recipe, planned_phases
 from lowres_stilts.recipe import Recipe
 from tests.commands import ask
 from tests.project import write_project
@@ -138,3 +140,39 @@ print(len(fit_recipe(recipe, read_config(recipe.model.id), Place(True, 10**12)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "2"
+
+
+def test_adapters_of_other_languages_are_counted(tiny_model, tmp_path):
+    def peak(*languages):
+        bottleneck = {"kind": "bottleneck", "reduction": 2}
+        recipe = _recipe(
+            tmp_path / str(len(languages)),
+            tiny_model,
+            languages={"adapters": ["en", *languages], "train": {"tokens_per_batch": 128}},
+            intermediate__module=bottleneck,
+            target__module=bottleneck,
+        )
+        return [choice.peak_bytes for choice in _fit(recipe, UNLIMITED)]
+
+    assert all(more > few for few, more in zip(peak("sw"), peak("sw", "ur", "qu"), strict=True))
+
+
+def test_a_search_of_pools_is_planned(tiny_model, tmp_path):
+    recipe = _recipe(tmp_path, tiny_model, target={"task": "pairs"}, evaluate__tokens_per_batch=65536)
+    config = read_config(recipe.model.id)
+    place = Place(cuda=False, budget=UNLIMITED)
+    planned = plan_recipe(recipe, config, place)
+    assert [choice.section for choice in planned.choices] == ["intermediate"]
+    assert planned.peak_bytes == peak_bytes(recipe, config, place, "target") > planned.choices[0].peak_bytes
+    assert not plan_recipe(recipe, config, Place(cuda=False, budget=planned.peak_bytes - 1)).fits
+
+
+def test_what_the_data_decides_is_planned_with(tiny_model, tmp_path):
+    path = write_project(tmp_path / "p", tiny_model, intermediate__train={}, target__train={})
+    settled, tokens = settled_here(Recipe.load(path))
+    told = json.loads(ask("plan", path, "--json").stdout)
+    pace = settled.target.train.pace
+    assert [phase["tokens_per_batch"] for phase in told["phases"]][-1] == pace.tokens_per_batch < LARGEST_BATCH
+    assert batches(settled, tokens) >= 2 * LEAST_UPDATES
+    away = json.loads(ask("plan", path, "--set", "data.dir=nowhere", "--json").stdout)
+    assert {phase["tokens_per_batch"] for phase in away["phases"]} == {LARGEST_BATCH}
