@@ -30,6 +30,7 @@ def root(tmp_path, monkeypatch):
         ".starter-data-1.2-v3.x.tmp/reply/train-en.tsv": 70,
         "features/.0.x.tmp/ids": 7,
         "features/0/ids": 40,
+        "packages/someone-names-abc/README.md": 6,
         "locks/0/.lock": 0,
         "pulls/1/.lock": 0,
         "notes.txt": 9,
@@ -51,7 +52,7 @@ def listed(*arguments):
     return {part["kind"]: part["bytes"] for part in json.loads(done.stdout)["parts"]}
 
 
-SIZES = {"starter-model": 4000, "starter-data": 500, "features": 40, "leftovers": 77}
+SIZES = {"starter-model": 4000, "starter-data": 500, "features": 40, "packages": 6, "leftovers": 77}
 
 
 def test_every_kind_is_listed_with_its_size(root):
