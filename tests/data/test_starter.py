@@ -14,6 +14,7 @@ import yaml
 from lowres_stilts.data import starter
 from lowres_stilts.data.starter import LANGUAGE_FOLDERS, PARALLEL_LANGUAGES, Exchange, starter_data_dir
 from lowres_stilts.errors import DataError
+from lowres_stilts.extras import install_command
 from lowres_stilts.tasks.catalog import REGISTRY
 from lowres_stilts.tasks.source import FolderSource
 
@@ -101,7 +102,7 @@ def test_without_the_package_the_error_says_what_to_install(private_cache, monke
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(DataError, match=r"pip install 'lowres-stilts\[starter\]'"):
+    with pytest.raises(DataError, match=re.escape(install_command("starter"))):
         starter_data_dir()
     assert not private_cache.exists()
 

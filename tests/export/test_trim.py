@@ -203,7 +203,7 @@ def test_words_of_texts_and_of_lists(tmp_path):
     assert listed["de"]["und"] > listed["de"]["Und"] > 0
     with pytest.raises(ExportError, match="no word list of qu; give a text of it with --text qu=FILE"):
         word_counts(["qu"], {})
-    with pytest.raises(DataError, match="cannot be read as UTF-8 text"):
+    with pytest.raises(DataError, match="cannot be read: No such file or directory"):
         word_counts(["xx"], {"xx": [tmp_path / "nowhere"]})
     text.write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="cannot be read as UTF-8 text"):

@@ -85,7 +85,7 @@ def _with_phases(finished, folder, phases):
 def test_the_only_package_of_a_run_is_pushed(finished, tmp_path, shell, hub):
     run = _with_phases(finished, tmp_path / "run", ["2-target"])
     assert one_package(run) == run / "phases" / "2-target" / "package"
-    done = shell("hub", "push", run, "me/mine", token=WRITER)
+    done = shell("hub", "push", run, "me/mine", "--yes", token=WRITER)
     assert done.returncode == 0, done.stderr
     assert "stilts.json" in hub.repositories["me/mine"].head
     none = _with_phases(finished, tmp_path / "none", [])

@@ -33,7 +33,7 @@ def recipe(tmp_path, tiny_model, private_cache):
 def test_training_and_dev_follow_the_languages(recipe, tmp_path):
     (tmp_path / "data" / "mood-dev-sw.tsv").write_text("glad smile\tglad\nrain\tsad\n")
     found = Material.of(recipe("target.train.languages=[sw, en]")).target_set
-    assert (found.languages, found.dev_languages) == (("sw", "en"), ("sw", "en"))
+    assert (tuple(found.by_language), found.dev_languages) == (("sw", "en"), ("sw", "en"))
     assert (len(found.train), len(found.dev)) == (12 + 24, 2 + 24)
     assert found.dev[0].text == "glad smile"
 
@@ -91,7 +91,7 @@ def test_labels_and_zero_shot_are_told_apart_everywhere(recipe, tmp_path):
     assert "With labels of en, sw in training; zero-shot in the other languages, split test" in card
     assert "| mood | sw, with labels |" in card
     assert "| mood | ur |" in card
-    assert json.loads((package / "stilts.json").read_text())["tasks"][0]["languages"] == ["sw"]
+    assert json.loads((package / "stilts.json").read_text())["tasks"][0]["languages"] == {"sw": 11}
     assert (
         "Labels of mood in en, sw were learned: no score there is zero-shot; the mean is over ur, zero-shot."
         in (done.report.read_text())

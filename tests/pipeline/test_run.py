@@ -200,7 +200,7 @@ def test_a_model_that_is_not_there_leaves_the_folder_to_the_next_run(start, tmp_
     (tmp_path / "no-model").mkdir()
     with pytest.raises(EncoderError, match=r"^model\.id: the folder .*no-model cannot be loaded"):
         start(overrides=[f"model.id={tmp_path / 'no-model'}"])
-    assert [path.name for path in (tmp_path / "run").iterdir()] in ([], [".lock"])
+    assert not (tmp_path / "run").exists()
     assert start()["scores"]
     with pytest.raises(EncoderError):
         start("other", overrides=["model.id=starter:multilingual-minlm"])

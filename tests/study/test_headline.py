@@ -2,7 +2,7 @@ import pytest
 
 from lowres_stilts.study.headline import run_headline, study_headline
 
-FOUND = {"value": 1.0, "ci95": [-1.0, 3.0]}
+FOUND = {"value": 1.0, "ci95": [-1.0, 3.0], "call": "undecided"}
 
 
 def row(target, gain):

@@ -36,7 +36,8 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
 @app.command("clean")
 def clean_command(
     kinds: Annotated[
-        list[str] | None, typer.Argument(help="starter-model, starter-data, features, packages, leftovers; all by default.")
+        list[str] | None,
+        typer.Argument(help="starter-model, starter-data, features, packages, leftovers; all by default."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -161,7 +161,7 @@ def _mlflow(folder: Path, name: str, known: str | None) -> Any:
     os.environ.update({key: value for key, value in IMPATIENT.items() if key not in os.environ})
     if "MLFLOW_TRACKING_URI" not in os.environ:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a database would need more than its client
-        mlflow.set_tracking_uri((folder.absolute() / "mlflow").as_uri())
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / "mlflow").as_uri())
     return MLflowTracker(PROJECT, run_id=known, run_name=name)
 
 

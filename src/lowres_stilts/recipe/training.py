@@ -30,7 +30,7 @@ class TrainSettings(Settings):
     head_lr: Annotated[float, Field(gt=0)] | None = None
     """Peak learning rate of the head; `lr` where that is given alone, and else chosen by the kind of head."""
     tokens_per_batch: Positive | None = None
-    """Most tokens of a batch, padding counted in; chosen by the number and the length of examples where it is not
+    """Most tokens of a batch, padding counted in. Chosen by the number and the length of examples where it is not
     given."""
     accumulate: Positive = 1
     """Batches per update."""
