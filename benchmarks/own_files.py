@@ -27,7 +27,8 @@ from lowres_stilts.evaluation.metrics import METRICS
 from lowres_stilts.modules.heads import mean_pool
 from lowres_stilts.pipeline import run
 from lowres_stilts.pipeline.arms import load_model
-from lowres_stilts.pipeline.material import Material, TrainingSet
+from lowres_stilts.pipeline.material import Material
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.recipe.data import DataSettings
 from lowres_stilts.tasks.batches import make_batch, plan_batches

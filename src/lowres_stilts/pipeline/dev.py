@@ -9,7 +9,7 @@ from lowres_stilts.evaluation.chance import gold_answers
 from lowres_stilts.evaluation.metrics import METRICS, Floats
 from lowres_stilts.evaluation.predict import hidden_token_accuracy, predict
 from lowres_stilts.modules.network import Network
-from lowres_stilts.pipeline.material import TrainingSet
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.cache import cached_features
 from lowres_stilts.tasks.families import DECODERS

@@ -9,8 +9,9 @@ from lowres_stilts.errors import DataError, EncoderError
 from lowres_stilts.pipeline.choice import Choice
 from lowres_stilts.pipeline.hardware import CUDA_LAYER_SECONDS, EFFICIENCY, products_per_second
 from lowres_stilts.pipeline.hyperparameters import settled_by, tokens_per_example
-from lowres_stilts.pipeline.material import Material, TrainingSet
+from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.load import find_task

@@ -7,8 +7,9 @@ from itertools import islice
 
 from tokenizers import Tokenizer
 
-from lowres_stilts.pipeline.material import Material, TrainingSet
+from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import FAMILIES

@@ -1,45 +1,24 @@
 """Everything that a recipe names, found and read before the first byte is written."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lowres_stilts.data.examples import Pool
 from lowres_stilts.errors import DataError, RecipeError
 from lowres_stilts.evaluation.transfer import ENGLISH_CODES
 from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep
 from lowres_stilts.pipeline.modes import MODES
+from lowres_stilts.pipeline.training_set import TrainingSet, english_of, training_set
 from lowres_stilts.recipe.phases import IntermediateSettings
 from lowres_stilts.recipe.schema import Recipe
-from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.tasks.families import DECODERS, FAMILIES
 from lowres_stilts.tasks.load import find_languages, find_task, open_source
 from lowres_stilts.tasks.mix import examples_per_epoch
 from lowres_stilts.tasks.reading import LeftOut
-from lowres_stilts.tasks.source import Examples, HubSource, Source
+from lowres_stilts.tasks.source import HubSource, Source
 from lowres_stilts.tasks.task import Task
-
-DEFAULT_HOLDOUT = 0.05
-"""For tasks that have no dev set of their own."""
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """A task with its training examples, which stay where they are, and its dev examples."""
-
-    task: Task
-    train: Examples
-    dev: list[Any]
-    per_epoch: int
-    """How many training examples an epoch has: fewer or more than there are, in a mix."""
-    by_language: Mapping[str, int]
-    """How many training examples there are in each language."""
-    dev_languages: tuple[str, ...]
-    """Of the dev examples."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +125,7 @@ def _texts(recipe: Recipe, source: Source, left_out: LeftOut) -> dict[str, Train
         return {}
     mlm = find_task("mlm", {}, "languages")
     return {
-        language: _training_set(mlm, source, recipe.languages.train, recipe.seed, (language,), left_out)
+        language: training_set(mlm, source, recipe.languages.train, recipe.seed, (language,), left_out)
         for language in recipe.languages.adapters
     }
 
@@ -203,12 +182,12 @@ def _mixed(
     phase: IntermediateSettings, tasks: list[Task], source: Source, seed: int, left_out: LeftOut
 ) -> tuple[TrainingSet, ...]:
     sets = [
-        _training_set(
+        training_set(
             task,
             source,
             phase.train,
             seed,
-            tuple(phase.languages.get(task.name, _english(task))),
+            tuple(phase.languages.get(task.name, english_of(task))),
             left_out,
             translated=task.name in phase.translated,
         )
@@ -226,12 +205,12 @@ def _mixed(
 def _target_set(recipe: Recipe, target: Task, source: Source, left_out: LeftOut) -> TrainingSet:
     settings, languages = recipe.target.train, training_languages(recipe, target)
     dev_languages = languages if settings.languages else None
-    return _training_set(target, source, settings, recipe.seed, languages, left_out, dev_languages=dev_languages)
+    return training_set(target, source, settings, recipe.seed, languages, left_out, dev_languages=dev_languages)
 
 
 def training_languages(recipe: Recipe, target: Task) -> tuple[str, ...]:
     """The languages whose labels the target phase learns."""
-    return tuple(recipe.target.train.languages or _english(target))
+    return tuple(recipe.target.train.languages or english_of(target))
 
 
 def more_than_english(recipe: Recipe) -> frozenset[str]:
@@ -239,90 +218,8 @@ def more_than_english(recipe: Recipe) -> frozenset[str]:
     target, first = find_task(recipe.target.task, recipe.tasks, "target.task"), recipe.intermediate
     found = {*training_languages(recipe, target)}
     if first is not None and target.name in first.tasks and recipe.target.transfer != "none":
-        found |= {*first.languages.get(target.name, _english(target))}
+        found |= {*first.languages.get(target.name, english_of(target))}
     return frozenset() if found <= ENGLISH_CODES else frozenset(found)
-
-
-def _english(task: Task) -> tuple[str, ...]:
-    return (task.english,)
-
-
-def _training_set(
-    task: Task,
-    source: Source,
-    settings: TrainSettings,
-    seed: int,
-    languages: tuple[str, ...],
-    left_out: LeftOut,
-    *,
-    translated: bool = False,
-    dev_languages: tuple[str, ...] | None = None,
-) -> TrainingSet:
-    """The examples of a task in some languages; its dev set is in English unless other languages are given."""
-
-    def read() -> Iterator[Any]:
-        for language in languages:
-            yield from source.examples(task, "train", language, translated=translated)
-
-    counts, tags = _labelled(task, source, languages, left_out, translated=translated)
-    count = sum(counts)
-    if task.family == "tagging" and not task.labels:
-        task = replace(task, labels=tuple(sorted(tags)))
-    order = np.random.default_rng(seed).permutation(count)
-    examples = Examples(read, count)
-    holdout, asked = settings.holdout, dev_languages
-    asked = _english(task) if asked is None else tuple(code for code in asked if source.has(task, "dev", code))
-    if holdout is None and not (asked and source.names(task, "dev")):
-        holdout = DEFAULT_HOLDOUT
-    if holdout is None:
-        dev = [e for code in asked for e in source.examples(task, "dev", code, left_out=left_out)]
-    else:
-        held_out, order = np.split(order, [max(1, round(holdout * count))])
-        dev, asked = list(examples.select(held_out)), languages
-    _require_labels(task, dev, source.place(task, "dev", asked[0]))
-    chosen = order[: settings.limit]
-    train = examples.select(chosen)
-    if not len(train):
-        raise DataError(
-            f"task {task.name}: nothing is left to train on after holding out {holdout}; "
-            "lower train.holdout, or give more examples"
-        )
-    by_language = dict(zip(languages, _counted(chosen, counts), strict=True))
-    return TrainingSet(task, train, dev[: settings.dev_limit], len(train), by_language, asked)
-
-
-def _labelled(
-    task: Task, source: Source, languages: tuple[str, ...], left_out: LeftOut, *, translated: bool
-) -> tuple[list[int], set[str]]:
-    """How many training examples each language has, all of them labelled, and the tags of their words."""
-    place = source.place(task, "train", languages[0])
-    counts = [0] * len(languages)
-    tags: set[str] = set()
-    for number, language in enumerate(languages):
-        for example in source.examples(task, "train", language, translated=translated, left_out=left_out):
-            counts[number] += 1
-            answer = FAMILIES[task.family].gold(example)
-            if answer is None:
-                raise DataError(f"{place}: example {sum(counts)} has no label; train needs them all")
-            tags.update(answer if isinstance(answer, tuple) else ())
-    if not sum(counts):
-        raise DataError(f"{place}: no examples")
-    return counts, tags
-
-
-def _counted(chosen: NDArray[np.int64], counts: Sequence[int]) -> list[int]:
-    """How many of the chosen numbers are in each of some runs of these lengths, which follow on each other."""
-    owners = np.searchsorted(np.cumsum(counts), chosen, side="right")
-    found: list[int] = np.bincount(owners, minlength=len(counts)).tolist()
-    return found
-
-
-def _require_labels(task: Task, examples: Sequence[Any], place: str) -> None:
-    if not examples:
-        raise DataError(f"{place}: no examples")
-    for number, example in enumerate(examples, start=1):
-        if FAMILIES[task.family].gold(example) is None:
-            raise DataError(f"{place}: example {number} has no label; dev needs them all")
 
 
 def _test(recipe: Recipe, target: Task, source: Source, language: str, left_out: LeftOut) -> Sequence[Any] | Pool:

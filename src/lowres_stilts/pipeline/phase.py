@@ -25,7 +25,7 @@ from lowres_stilts.pipeline.dev import dev_set, max_length
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.pipeline.kept_head import TrainedHead
 from lowres_stilts.pipeline.kinds import KINDS
-from lowres_stilts.pipeline.material import TrainingSet
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe.module import ModuleSettings
 from lowres_stilts.recipe.phases import FuseSettings
 from lowres_stilts.recipe.training import TrainSettings

@@ -8,7 +8,7 @@ from typing import Any
 
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline.kept_head import TrainedHead, head_to_keep, heads_of
-from lowres_stilts.pipeline.material import Material, TrainingSet
+from lowres_stilts.pipeline.material import Material
 from lowres_stilts.pipeline.merge import run_merge
 from lowres_stilts.pipeline.modes import MODES
 from lowres_stilts.pipeline.names import (
@@ -19,6 +19,7 @@ from lowres_stilts.pipeline.names import (
     target_module,
 )
 from lowres_stilts.pipeline.phase import Bench, Phase, run_phase
+from lowres_stilts.pipeline.training_set import TrainingSet
 from lowres_stilts.recipe.phases import FuseSettings
 from lowres_stilts.recipe.schema import Recipe
 

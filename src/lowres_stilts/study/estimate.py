@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from lowres_stilts.errors import LowresStiltsError
 from lowres_stilts.pipeline.hyperparameters import WIDTH, Amount, choose
 from lowres_stilts.pipeline.identity import lenient_source
-from lowres_stilts.pipeline.material import DEFAULT_HOLDOUT
+from lowres_stilts.pipeline.training_set import DEFAULT_HOLDOUT
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.recipe.training import TrainSettings
 from lowres_stilts.study.folder import StudyFolder
