@@ -286,6 +286,11 @@ def test_without_a_network(offline, sound, tmp_path):
     with Shell(hub_environment("http://127.0.0.1:9", tmp_path / "home", **more)) as shell:
         refused(shell("hub", "push", "-y", sound, "me/mood", token=WRITER), said)
         refused(shell("hub", "pull", "me/mood", "-o", tmp_path / "out", token=WRITER), said)
+        dry = shell("hub", "push", "-y", sound, "me/mood", "--dry-run", token=WRITER)
+    assert dry.returncode == 0
+    assert said in dry.stderr
+    assert "stilts.json" in dry.stdout
+    assert dry.stdout.endswith("dry run: nothing was sent\n")
     assert not (tmp_path / "out").exists()
 
 

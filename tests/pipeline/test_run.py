@@ -207,6 +207,15 @@ def test_a_model_that_is_not_there_leaves_the_folder_to_the_next_run(start, tmp_
     assert start("other", resume=True)["scores"]
 
 
+def test_a_language_without_a_test_file_is_named(start, tmp_path, capsys):
+    start("first", overrides=["target.transfer=none", "target.train.epochs=1"])
+    assert "no test file" not in capsys.readouterr().err
+    (tmp_path / "data" / "mood-test-ur.tsv").unlink()
+    results = start("run", overrides=["target.transfer=none", "target.train.epochs=1"])
+    assert "warning: mood: no test file in ur, so no score there" in capsys.readouterr().err
+    assert "ur" not in results["scores"]["mood"]
+
+
 def test_limits_and_holdout(start):
     results = start(
         overrides=[

@@ -190,6 +190,11 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
         ),
         (
             "target:",
+            "tasks:\n  mine: {family: tagging, languages: [sw], labels: [O, B-PER, O]}\ntarget:",
+            ":9: tasks.mine: labels has 'O' twice",
+        ),
+        (
+            "target:",
             "tasks:\n  mine: {family: retrieval, languages: []}\ntarget:",
             ":9: tasks.mine.languages: List should have at least 1 item",
         ),
@@ -316,10 +321,15 @@ def test_a_mapping_overrides_what_it_merges(write):
 def test_a_mistake_between_sections_stands_at_the_start_of_the_file(write):
     path = write(GOOD)
     message = "target.transfer is 'stack' but there is no intermediate phase; add one or set transfer: none"
-    assert refusal(path, ["evaluate.limit=1", "intermediate=null"]) == f"{path}:1: {message}"
+    assert refusal(path, ["target.transfer=stack", "intermediate=null"]) == f"{path}:1: {message}"
     with pytest.raises(RecipeError) as error:
-        Recipe.load(path).changed({"intermediate": None})
+        Recipe.load(path).changed({"intermediate": None, "target.transfer": "stack"})
     assert str(error.value) == f"recipe small: {message}"
+
+
+def test_without_an_intermediate_phase_the_target_is_trained_alone(write):
+    assert Recipe.load(write(GOOD), ["intermediate=null"]).target.transfer == "none"
+    assert Recipe.load(write(GOOD)).target.transfer == "stack"
 
 
 def test_a_key_with_a_line_break_is_named_in_one_line(write):

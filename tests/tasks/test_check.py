@@ -182,6 +182,12 @@ def test_the_command(folder, tiny_model):
     assert broken.returncode == 1
     assert "malformed" in broken.stdout
     assert "of no task" in broken.stdout
+    (folder / "other").mkdir()
+    nothing = ask("data", "check", folder / "other", "--model", tiny_model)
+    assert (nothing.returncode, nothing.stdout.splitlines()[-1]) == (
+        1,
+        "no file of any task is here; to check files of your own, give the recipe that names them",
+    )
     wrong = ask("data", "check", folder / "nowhere")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert ask("data", "check", folder, "--task", "xnlj").returncode == 2

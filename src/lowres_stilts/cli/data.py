@@ -61,7 +61,7 @@ def check_command(
         typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
         _print(report, unused=not task and not is_recipe)
-    if report.malformed or (is_recipe and report.missing):
+    if report.malformed or (is_recipe and report.missing) or not report.files:
         raise typer.Exit(1)
 
 
@@ -106,4 +106,4 @@ def _print(report: "DataReport", *, unused: bool) -> None:
         for name in names:
             typer.echo(f"{title}: {name}")
     if not report.files:
-        typer.echo("no file of any task is here")
+        typer.echo("no file of any task is here; to check files of your own, give the recipe that names them")

@@ -174,7 +174,9 @@ def push_command(
     check_name(repo)  # before what takes long to import
     from lowres_stilts.hub.push import plan_push, push
 
-    plan = plan_push(one_package(folder), repo, private=private, branch=revision)
+    plan = plan_push(one_package(folder), repo, private=private, branch=revision, dry_run=dry_run)
+    if plan.not_asked:
+        typer.echo(f"warning: {plan.not_asked}; this is what would be sent to a new repository", err=True)
     if not as_json:
         typer.echo(_shown(plan))
     if not (yes or plan.is_done):

@@ -35,6 +35,8 @@ class Plan:
     """By file."""
     doubts: list[str]
     """Which of its scores are no better than one answer for all."""
+    not_asked: str = ""
+    """Why the Hub does not say what it holds; the repository is taken for a new one then."""
 
     @property
     def is_done(self) -> bool:
@@ -42,8 +44,17 @@ class Plan:
         return self.branch_exists and set(self.changes.values()) == {"same"}
 
 
-def plan_push(folder: Path, repo: str, *, private: bool = False, branch: str = MAIN) -> Plan:
+def plan_push(
+    folder: Path, repo: str, *, private: bool = False, branch: str = MAIN, dry_run: bool = False
+) -> Plan:
     """Checks the package or bundle and compares it with the repository; changes nothing.
+
+    Args:
+        folder: the package or bundle.
+        repo: the repository.
+        private: whether to make it so, if it is made.
+        branch: where to push to.
+        dry_run: plan as for a new repository where the Hub cannot be asked.
 
     Raises:
         BundleError: the bundle is not sound.
@@ -56,13 +67,20 @@ def plan_push(folder: Path, repo: str, *, private: bool = False, branch: str = M
         raise UsageError("--revision: expected a branch; a commit cannot be added to")
     kind = kind_of(folder)
     content = kind.check(folder)
-    with hub_errors(repo, branch):
-        remote, branch_exists = _found(repo, branch)
+    not_asked = ""
+    try:
+        with hub_errors(repo, branch):
+            remote, branch_exists = _found(repo, branch)
+    except PackageError as error:
+        if not dry_run:
+            raise
+        remote, branch_exists, not_asked = None, False, str(error)
     if private and remote:
         _check_private(remote)
     changes = _changes(folder, remote)
     private = remote.private if remote else private
-    return Plan(folder, content, repo, branch, private, remote, branch_exists, changes, kind.doubts(folder))
+    doubts = kind.doubts(folder)
+    return Plan(folder, content, repo, branch, private, remote, branch_exists, changes, doubts, not_asked)
 
 
 def push(plan: Plan) -> str:

@@ -111,6 +111,7 @@ def _execute(
     bench = open_bench(recipe, encoder, folder, display, choices, team)
     summaries: list[dict[str, Any]] = []
     _warn_of_languages(recipe, material, display)
+    _warn_of_absent(recipe, material, display)
     _warn_of_answers(material, display)
     for line in told_of(material.left_out):
         display.line(line)
@@ -270,6 +271,17 @@ def _warn_of_languages(recipe: Recipe, material: Material, display: Display) -> 
         return
     if without := [language for language in material.test if language not in recipe.languages.adapters]:
         display.line(f"warning: no language adapter for {', '.join(without)}: the English one answers for them")
+
+
+def _warn_of_absent(recipe: Recipe, material: Material, display: Display) -> None:
+    """Languages of a task of the user's own that have no test file: of other tasks, few have all."""
+    target = material.target
+    absent = [language for language in target.languages if language not in material.test]
+    if target.name in recipe.tasks and isinstance(recipe.evaluate.languages, str) and absent:
+        display.line(
+            f"warning: {target.name}: no {recipe.evaluate.split} file in {', '.join(absent)}, so no score there; "
+            "name the others in evaluate.languages"
+        )
 
 
 def _warn_of_answers(material: Material, display: Display) -> None:

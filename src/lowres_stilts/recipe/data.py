@@ -1,5 +1,6 @@
 """Where examples come from, and tasks of the user's own."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -88,6 +89,8 @@ class CustomTask(Settings):
     def _needs_labels(self) -> Self:
         if self.family in {"classification", "tagging"} and len(set(self.labels)) < 2:
             raise ValueError(f"a {self.family} task needs at least two labels")
+        if twice := [label for label, count in Counter(self.labels).items() if count > 1]:
+            raise ValueError(f"labels has {twice[0]!r} twice")
         known = {
             *self.labels,
             *(label[2:] for label in self.labels if self.family == "tagging" and label[1:2] == "-"),

@@ -159,7 +159,7 @@ class TargetSettings(Settings):
     """`stack`: a new module over the frozen intermediate one; `continue`: train that one on; `fuse`: a new module
     over one frozen module for each intermediate task, whose weights are learned layer by layer; `merge`: the
     baseline's module and one for each intermediate task, merged with weights searched on English dev;
-    `none`: neither."""
+    `none`: neither, which is the default where there is no intermediate phase."""
     head: Literal["new", "keep"] = "new"
     """`keep`: begin with the head of the intermediate phase or package, where it is for the same labels."""
     module: ModuleSettings = ModuleSettings(rank=8, alpha=16)

@@ -75,6 +75,17 @@ class Recipe(Settings):
         """The recipe as YAML, defaults included, so that it reads the same when they change."""
         return yaml.dump(self.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _alone_by_itself(cls, values: Any) -> Any:
+        """A target without an intermediate phase is trained alone, where the recipe says nothing of transfer."""
+        if not isinstance(values, dict) or values.get("intermediate") is not None:
+            return values
+        target = values.get("target")
+        if not isinstance(target, dict) or "transfer" in target:
+            return values
+        return {**values, "target": {**target, "transfer": "none"}}
+
     @model_validator(mode="after")
     def _transfer_fits(self) -> Self:
         if self.target.transfer != "none" and self.intermediate is None:

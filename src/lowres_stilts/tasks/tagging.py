@@ -47,7 +47,8 @@ def _tags(record: Record, task: Task, tags: object, count: int) -> tuple[str, ..
 def _tag(record: Record, task: Task, offset: int, tag: object) -> str:
     name = task.label_names.get(str(tag), str(tag))
     if task.labels and name not in task.labels:
-        raise place_of_token(record, offset).error(f"tag {tag!r} is not one of {', '.join(task.labels)}")
+        hint = f"; write labels as the tags are, such as B-{name[2:]}" if name[2:] in task.labels else ""
+        raise place_of_token(record, offset).error(f"tag {tag!r} is not one of {', '.join(task.labels)}{hint}")
     return name
 
 
