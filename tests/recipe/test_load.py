@@ -119,8 +119,8 @@ def test_a_wrong_type_names_its_line_and_key(old, new, message, write):
             ":8: intermediate.mix.temperature: Input should be greater than 0, found 0",
         ),
         (
-            "intermediate:\n  tasks: [starter-reply]\n",
-            "",
+            "intermediate:\n  tasks: [starter-reply]\ntarget:\n",
+            "target:\n  transfer: stack\n",
             ":1: target.transfer is 'stack' but there is no intermediate",
         ),
         (

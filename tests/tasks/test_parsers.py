@@ -126,7 +126,7 @@ def folder(tmp_path_factory):
         ("parse_hellaswag", '{"ctx": "x", "endings": ["y", "z"], "label": "B"}', ":1: label 'B' is not a number"),
         ("classification jsonl", '{"premise": "x"}', ":1: field 'hypothesis' must be a text, found nothing"),
         ("tagging conll", "x\ta\n\ny\tb\nz\tc\n", ":4: tag 'c' is not one of a, b, 1"),
-        ("tagging conll", "x\tB-a\n", ":1: tag 'B-a' is not one of a, b, 1; write labels as the tags are, such as B-a"),
+        ("tagging conll", "x\tB-a\n", ":1: tag 'B-a' is not one of a, b, 1; write labels as the tags are"),
         ("tagging jsonl", '\n{"tokens": ["x"], "tags": ["c"]}', ":2: tag 'c' is not one of a, b, 1"),
         ("tagging jsonl", '{"tokens": ["x", "y"], "tags": ["a", "c"]}', ":1: tag 'c' is not one of a, b, 1"),
         ("tagging jsonl", '{"tokens": ["x"], "tags": []}', ":1: field 'tags' must be a list of 1 tags"),
