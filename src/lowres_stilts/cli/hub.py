@@ -36,6 +36,9 @@ def show_command(folder: FolderOrRepo, revision: Revision = "main", as_json: Jso
 
     Example: lowres-stilts hub show adapters/panx-small
     """
+    from lowres_stilts.libraries import quiet_libraries
+
+    quiet_libraries()
     from lowres_stilts.hub.kinds import kind_of
 
     with _found(one_package(folder), revision, only_manifest=True) as place:

@@ -22,6 +22,9 @@ def list_command(
 
     Example: lowres-stilts hub list adapters; lowres-stilts hub list --author me --search xnli
     """
+    from lowres_stilts.libraries import quiet_libraries
+
+    quiet_libraries()
     wants_hub = on_hub or author is not None or search is not None or limit is not None
     rows = _listed_on_hub(author, search, limit) if wants_hub else _listed_in(folder)
     if as_json:

@@ -60,7 +60,7 @@ def _drawing(number: int, run: Mapping[str, Any], *, several: bool) -> Drawing:
     title = "Loss and dev score by update" + (f": {run['name']}" if several else "")
     caption = (
         "Each phase in the order of training. Left: loss of the updates, pale, and its mean. Right: points on "
-        "the English dev set; the weights of the ringed look were kept."
+        "the dev set; the weights of the ringed look were kept."
     )
     return draw_figure(name, title, caption, (6.8, 0.6 + 1.7 * len(phases)), paint)
 
