@@ -1,6 +1,7 @@
 import huggingface_hub.constants as hub
 import pytest
 import torch
+from huggingface_hub.utils import reset_sessions
 from transformers import XLMRobertaConfig, XLMRobertaXLConfig
 
 from lowres_stilts.encoder.build import weightless_model
@@ -23,10 +24,18 @@ def test_xlm_r_has_as_many_parameters_as_its_authors_say(name):
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(PARAMETERS[name], rel=0.01)
 
 
-@pytest.mark.parametrize("name", [*PARAMETERS, "xlm-roberta-large"])
-def test_xlm_r_can_be_planned_where_the_hub_is_out_of_reach(name, monkeypatch, tmp_path):
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    reset_sessions()
+    yield
+    monkeypatch.undo()
+    reset_sessions()  # which know whether they were made offline
+
+
+@pytest.mark.parametrize("name", [*PARAMETERS, "xlm-roberta-large"])
+def test_xlm_r_can_be_planned_where_the_hub_is_out_of_reach(name, no_hub):
     config = config_to_plan(name)
     assert config.hidden_dropout_prob == 0.0
     assert config.vocab_size > 250_000
