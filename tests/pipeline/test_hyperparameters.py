@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lowres_stilts.errors import UsageError
 from lowres_stilts.pipeline import run
 from lowres_stilts.pipeline.hyperparameters import (
+    FEWEST_PER_BATCH,
     LARGEST_BATCH,
     LEAST_UPDATES,
     LOOKS,
@@ -43,10 +44,13 @@ def test_there_are_enough_updates_and_not_too_many_tokens(amount):
 
 
 @given(amounts, st.integers(1, 50))
-def test_few_epochs_get_small_batches(amount, epochs):
-    batch = chosen(amount, epochs=epochs).pace.tokens_per_batch
-    assert batch <= chosen(amount).pace.tokens_per_batch or batch <= LARGEST_BATCH
-    assert chosen(amount, epochs=epochs).epochs == epochs
+def test_batches_shrink_until_a_given_number_of_epochs_makes_enough_updates(amount, epochs):
+    pace = chosen(amount, epochs=epochs).pace
+    rounded = 2**0.5  # to a power of two
+    updates = epochs * math.ceil(amount.tokens / pace.tokens_per_batch)
+    smallest = max(SMALLEST_BATCH, rounded * FEWEST_PER_BATCH * amount.tokens / amount.examples)
+    assert pace.epochs == epochs
+    assert updates >= LEAST_UPDATES / rounded or pace.tokens_per_batch <= smallest
 
 
 @given(amounts)

@@ -27,7 +27,7 @@ large ones are faster."""
 EPOCHS = 3
 """Passes at least, where `MOST_TOKENS` allows more than one."""
 MOST_TOKENS = 3_000_000
-"""Read in all, in more than one pass: 12 to 15 minutes of the starter on two cores."""
+"""Read in all, in more than one pass."""
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
 """Tokens."""
 EXAMPLES_PER_BATCH = ((100, 8), (1000, 16))
