@@ -58,9 +58,7 @@ async def unload_adapter(request: Request) -> Response:
     """Unloads an adapter; requests in flight keep it, and new ones are 404 until it is loaded again."""
     opened = service_of(request).open
     name = request.path_params["name"]
-    shelf, own = _place(opened.catalog, name)
-    if own not in shelf.known():
-        raise Refusal(NOT_FOUND, "no such adapter is loaded")
+    shelf, own = _loaded(opened.catalog, name)
     await opened.watch.unload(shelf, own)
     return json({"unloaded": name})
 
@@ -75,9 +73,7 @@ async def roll_back_adapter(request: Request) -> Response:
     """Puts the version that an adapter had before it was replaced in its place, for requests that come now."""
     opened = service_of(request).open
     name = request.path_params["name"]
-    shelf, own = _place(opened.catalog, name)
-    if own not in shelf.known():
-        raise Refusal(NOT_FOUND, "no such adapter is loaded")
+    shelf, own = _loaded(opened.catalog, name)
     try:
         await opened.watch.roll_back(shelf, own)
     except UsageError as error:
@@ -96,6 +92,14 @@ def _answered(catalog: Catalog, shelf: Shelf, own: str) -> dict[str, object]:
         raise Refusal(NOT_FOUND, "the adapter was removed in the meantime")
     bundle = next(key for key, value in catalog.shelves.items() if value is shelf)
     return _state(catalog, bundle, shelf, own, version)
+
+
+def _loaded(catalog: Catalog, name: str) -> tuple[Shelf, str]:
+    """Where an adapter that is loaded stands, and its name there."""
+    shelf, own = _place(catalog, name)
+    if own not in shelf.known():
+        raise Refusal(NOT_FOUND, "no such adapter is loaded")
+    return shelf, own
 
 
 def _place(catalog: Catalog, name: str) -> tuple[Shelf, str]:
