@@ -2,15 +2,9 @@
 
 import pytest
 
-from lowres_stilts.data.examples import Answer, ChoiceExample, Question, TaggedSentence, TextExample
 from lowres_stilts.evaluation.chance import is_within_noise, score_of_one_answer
 from lowres_stilts.tasks.catalog import REGISTRY
-
-TEXTS = [TextExample("a", "b", "1" if number < 60 else "0") for number in range(100)]
-CHOICES = [ChoiceExample("a", ("b", "c"), int(number < 50)) for number in range(100)]
-TAGGED = [TaggedSentence(("the", "cat"), ("DET", "NOUN" if number % 2 else "VERB")) for number in range(100)]
-NAMES = [TaggedSentence(("Ann", "ran", "home"), ("B-PER", "O", "O")) for _ in range(100)]
-ASKED = [Question(str(number), "who", "Ann ran", (Answer("Ann", 0),)) for number in range(100)]
+from tests.sample_answers import ASKED, CHOICES, NAMES, TAGGED, TEXTS
 
 
 @pytest.mark.parametrize(
