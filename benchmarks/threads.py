@@ -1,7 +1,8 @@
-"""Threads on a machine that others use: training where they spin as they wait, and where they sleep.
+"""Training on a machine that others use, by how threads wait for each other.
 
-Two processes train the same small encoder, one as libraries have it, one as `lowres-stilts` sets them. They take
-turns, some updates with one thread, some with all; then the same again beside as many busy processes as cores.
+They spin, as libraries have it; sleep; or spin shortly before they sleep, as `lowres-stilts` has them. A process
+for each trains the same small encoder. They take turns, some updates with one thread, some with all; then the same
+again beside as many busy processes as cores.
 """
 
 import argparse
@@ -16,10 +17,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lowres_stilts.libraries import SPINS
+from lowres_stilts.libraries import WAITING as VARIABLES
 from report import Result, print_results, write_report
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-WAITING = {"spinning": {"OMP_WAIT_POLICY": ""}, "sleeping": {"OMP_WAIT_POLICY": "passive"}}
+WAITING = {
+    "spinning": {"OMP_WAIT_POLICY": ""},
+    "sleeping": {"OMP_WAIT_POLICY": "passive"},
+    "shortly": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": SPINS},
+}
+"""As libraries have it, and with what `lowres-stilts` sets."""
 SEQUENCES, LENGTH = 8, 64
 BUSY = "while True: pass"
 
@@ -83,7 +91,7 @@ def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[st
 
 @contextmanager
 def _trainer(waiting: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
     environment |= {key: value for key, value in WAITING[waiting].items() if value}
     environment |= {"OMP_NUM_THREADS": str(CORES)}
     command = [sys.executable, __file__, "--trainer"]

@@ -23,8 +23,6 @@ TRAINS_IN = {
     "XLM-R base": 1.6e9,
 }
 """Bytes of a card that updates of 8,192 tokens take, activations computed twice (benchmarks/gpu.py)."""
-SLOWER = 1.15
-"""How many times as fast one thread must be for `doctor` to advise it."""
 INSTALL = install_command("train")
 
 
@@ -167,10 +165,11 @@ def _threads() -> Finding:
     if threads < cores:
         return Finding("threads", "note", f"{threads} on {cores} cores: unset OMP_NUM_THREADS to use them all")
     from lowres_stilts.pipeline.hardware import threads_speedup
+    from lowres_stilts.training.threads import FASTER
 
     speedup = threads_speedup()
     found = f"{threads} on {cores} cores, {speedup:.1f} times as fast as one"
-    if threads > 1 and speedup < 1 / SLOWER:
+    if threads > 1 and speedup * FASTER < 1:
         return Finding("threads", "note", f"{found}: other programs use the cores; set OMP_NUM_THREADS=1")
     return Finding("threads", "ok", found)
 

@@ -104,14 +104,28 @@ def products_per_second(device: str, dtype: torch.dtype, *, size: int = 1536, ro
     return 2 * size**3 / best
 
 
-def threads_speedup() -> float:
-    """How many times as fast products are with all of torch's threads as with one, now, beside what else runs."""
+def threads_speedup(rounds: int = 4) -> float:
+    """How many times as fast products are with all of torch's threads as with one, now, beside what else runs.
+
+    In turns; the time that threads wait for each other counts.
+    """
     threads = torch.get_num_threads()
     if threads == 1:
         return 1.0
+    seconds = {1: 0.0, threads: 0.0}
     try:
-        torch.set_num_threads(1)
-        alone = products_per_second("cpu", torch.float32, size=384)
+        for count in [*seconds] * rounds:
+            torch.set_num_threads(count)
+            seconds[count] += _seconds_of_products()
     finally:
         torch.set_num_threads(threads)
-    return products_per_second("cpu", torch.float32, size=384) / alone
+    return seconds[1] / seconds[threads]
+
+
+def _seconds_of_products(count: int = 12, rows: int = 1024, width: int = 384) -> float:
+    states, weight = torch.ones(rows, width), torch.full((width, width), 1 / width)
+    states @ weight  # threads start with the first
+    started = time.perf_counter()
+    for _ in range(count):
+        states = torch.nn.functional.gelu(states @ weight)
+    return time.perf_counter() - started

@@ -197,7 +197,7 @@ def _train(phase: Phase, bench: Bench, network: Network, checkpoint: Path) -> Ou
             dev_score=dev_score,
             checkpoint=checkpoint,
             seed=bench.seed,
-            report=_reporter(phase.name, bench.folder, advance, schedule.tokens_at_once, losses),
+            report=_reporter(phase.name, bench, advance, schedule.tokens_at_once, losses),
             team=bench.team,
         )
     # Of a phase that was gone on with, the best look may have been another process's.
@@ -257,14 +257,14 @@ def _schedule(settings: TrainSettings, choice: Choice | None) -> Schedule:
 
 
 def _reporter(
-    phase: str, folder: RunFolder, advance: Advance, tokens_at_once: int | None, losses: list[float]
+    phase: str, bench: Bench, advance: Advance, tokens_at_once: int | None, losses: list[float]
 ) -> Callable[[Report], None]:
-    """Shows every update and logs it, with dev scores, and smaller parts where memory ran out.
+    """Shows every update and logs it, with dev scores, smaller parts where memory ran out, and fewer threads.
 
     Updates that are made again, since the process that made them was killed before its next checkpoint, are in the
     log already.
     """
-    told = [tokens_at_once]
+    folder, told, gains = bench.folder, [tokens_at_once], list[float]()
     logged = folder.updates().get(phase, 0)
 
     def report(now: Report) -> None:
@@ -273,6 +273,13 @@ def _reporter(
         if now.tokens_at_once != told[-1]:
             told.append(now.tokens_at_once)
             folder.log("out of memory", phase=phase, tokens_at_once=now.tokens_at_once)
+        if now.one_thread_gain is not None and not gains:
+            gains.append(now.one_thread_gain)
+            folder.log("one thread", phase=phase, gain=round(now.one_thread_gain, 2))
+            bench.display.line(
+                f"{phase}: one thread is {now.one_thread_gain:.1f} times as fast as all beside what runs here "
+                "and trains the rest; to keep all, set OMP_NUM_THREADS"
+            )
         if now.update <= logged:
             return
         loss = round(now.loss, 5)

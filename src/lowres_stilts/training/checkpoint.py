@@ -31,6 +31,8 @@ class Progress:
     """Tokens trained on, without padding."""
     tokens_at_once: int | None = None
     """What memory was found to hold."""
+    threads: int | None = None
+    """That were found to be fastest."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 

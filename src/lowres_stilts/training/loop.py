@@ -23,6 +23,7 @@ from lowres_stilts.training.lower import LowerStates, reusable_states
 from lowres_stilts.training.optimizer import MasterAdamW
 from lowres_stilts.training.plan import Job, make_plan
 from lowres_stilts.training.team import ALONE, Team
+from lowres_stilts.training.threads import Threads
 from lowres_stilts.training.update import Updater
 
 LOWER_STATES = ".states"
@@ -68,6 +69,8 @@ class Report:
     """Where the dev set was looked at."""
     tokens_at_once: int | None = None
     """Where batches are computed in parts."""
+    one_thread_gain: float | None = None
+    """How many times as fast one thread was as all of them, where it was taken for the rest."""
 
 
 def train(
@@ -132,23 +135,26 @@ def train(
         pack_memory(tightly=True)
     release_freed_memory()
     heap = Heap()
-    while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
-        started = time.perf_counter()
-        team.draw_apart(seed, progress.update)
-        loss, tokens = updater.update(plan.updates[progress.update], progress.update)
-        seconds = time.perf_counter() - started
-        heap.after_update()
-        progress.update += 1
-        progress.seconds += seconds
-        progress.tokens += tokens
-        progress.tokens_at_once = updater.tokens_at_once
-        score = team.from_main(dev_score) if progress.update in plan.looks else None
-        if score is not None:
-            _remember(progress, score, optimizer)
-        done = (progress.update, len(plan.updates), loss, optimizer.learning_rate, tokens / seconds)
-        report(Report(*done, score, progress.tokens_at_once))
-        if team.is_main and (score is not None or progress.update % schedule.checkpoint_every == 0):
-            save_checkpoint(checkpoint, progress, optimizer)
+    with Threads(progress.threads, measured=encoder.device.type == "cpu" and team.size == 1) as threads:
+        while progress.update < len(plan.updates) and not _out_of_patience(progress, schedule):
+            started = time.perf_counter()
+            team.draw_apart(seed, progress.update)
+            threads.begin(progress.update)
+            loss, tokens = updater.update(plan.updates[progress.update], progress.update)
+            seconds = time.perf_counter() - started
+            threads.end(progress.update, tokens, seconds)
+            heap.after_update()
+            progress.update += 1
+            progress.seconds += seconds
+            progress.tokens += tokens
+            progress.tokens_at_once, progress.threads = updater.tokens_at_once, threads.taken
+            score = team.from_main(dev_score) if progress.update in plan.looks else None
+            if score is not None:
+                _remember(progress, score, optimizer)
+            done = (progress.update, len(plan.updates), loss, optimizer.learning_rate, tokens / seconds)
+            report(Report(*done, score, progress.tokens_at_once, threads.gain if threads.fewer else None))
+            if team.is_main and (score is not None or progress.update % schedule.checkpoint_every == 0):
+                save_checkpoint(checkpoint, progress, optimizer)
     checkpoint_layers(encoder, wanted=False)
     if schedule.gradient_checkpointing:
         pack_memory(tightly=False)
