@@ -38,6 +38,8 @@ from report import Result, data_dir, print_results, write_report
 
 MODEL = "starter:multilingual-minilm"
 DEV, TEST, PROBED = 200, 100, 3000
+SIZES = (30, 300, 3000, 20000)
+"""Where a file has fewer examples than the last, all of them."""
 TYPES = ("PER", "ORG", "LOC")
 NAMES = ["O", *(f"{part}-{kind}" for kind in TYPES for part in "BI")]
 TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
@@ -61,13 +63,22 @@ class Own:
         return f"{self.kind}-{self.size}"
 
 
-def own_files() -> list[Own]:
-    """What is tried."""
+def own_files(*, grid: bool = False) -> list[Own]:
+    """What is tried: ten, or every family at every size."""
     names = {"family": "tagging", "labels": NAMES}
     pairs = {"family": "classification", "pair": True, "labels": INFERENCE}
+    if grid:
+        kinds = {
+            "names": ("conll", "sw", names),
+            "tags": ("tsv", "tr", {"family": "tagging", "labels": TAGS}),
+            "pairs": ("jsonl", "sw", pairs),
+            "choices": ("jsonl", "en", {"family": "multiple_choice"}),
+            "questions": ("jsonl", "vi", {"family": "qa"}),
+        }
+        return [Own(kind, size, *how) for size in SIZES for kind, how in kinds.items()]
     topics = sorted({row["label"] for row in topics_in("en", "train")})
     return [
-        *(Own("names", size, "conll", "sw", names) for size in (30, 300, 3000, 20000)),
+        *(Own("names", size, "conll", "sw", names) for size in SIZES),
         Own("tags", 300, "tsv", "tr", {"family": "tagging", "labels": TAGS}),
         Own("topics", 350, "csv", "it", {"family": "classification", "labels": topics}),
         Own("pairs", 300, "jsonl", "sw", pairs),
@@ -80,10 +91,11 @@ def own_files() -> list[Own]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the two smallest files only")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="such as names-30")
+    parser.add_argument("--grid", action="store_true", help="every family at every size")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="such as names-30, of the ten or the grid")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, versions and results here")
     arguments = parser.parse_args()
-    tried = [own for own in own_files() if not arguments.only or own.name in arguments.only]
+    tried = [own for own in own_files(grid=arguments.grid) if not arguments.only or own.name in arguments.only]
     tried = [own for own in tried if own.size <= 300][:2] if arguments.quick else tried
     raw = []
     with tempfile.TemporaryDirectory() as scratch:
