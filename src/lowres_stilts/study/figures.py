@@ -37,6 +37,8 @@ MOST_CURVES = 12
 LEAST_RANGE = 5.0
 """Points of the deepest colour, at least: a point more or less should not look like much."""
 
+OVER_ALL = "On the mean over all combinations in which a language is tested; not every one is in all of them."
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -266,12 +268,14 @@ def _bars(results: Mapping[str, Any]) -> list[Drawing | None]:
         return []
     means = {language: tuple(np.mean(found, axis=0)) for language, found in scores.items()}
     levels = {code: language_of(code).level or "unknown" for code in scores}
+    caption = OVER_ALL if len(results["rows"]) > 1 else ""
     resources = _bar_chart(
         "languages-by-resources",
         "Scores by language, from high to low resource level",
         by_resources(list(scores)),
         means,
         lambda code: f"{language_of(code).name}, {levels[code]}",
+        caption,
     )
     distance = _bar_chart(
         "languages-by-distance",
@@ -279,6 +283,7 @@ def _bars(results: Mapping[str, Any]) -> list[Drawing | None]:
         by_distance(list(scores)),
         means,
         lambda code: f"{language_of(code).name}, {_distance(code)}",
+        caption,
     )
     return [resources, distance]
 
@@ -289,7 +294,12 @@ def _distance(code: str) -> str:
 
 
 def _bar_chart(
-    name: str, title: str, codes: Sequence[str], means: Mapping[str, Any], label: Callable[[str], str]
+    name: str,
+    title: str,
+    codes: Sequence[str],
+    means: Mapping[str, Any],
+    label: Callable[[str], str],
+    caption: str,
 ) -> Drawing:
     compared = not any(np.isnan(means[code][1]) for code in codes)
 
@@ -304,7 +314,6 @@ def _bar_chart(
         axes.set_ylim(len(codes) - 0.4, -0.6)
         axes.set_xlabel("points")
 
-    caption = "On the mean over all combinations in which a language is tested; not every one is in all of them."
     return _draw(name, title, caption, (6.4, 1.2 + 0.3 * len(codes)), paint)
 
 

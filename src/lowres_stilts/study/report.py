@@ -76,10 +76,11 @@ def _claim(claim: Mapping[str, Any]) -> str:
 
 
 def _figure(drawing: Drawing) -> str:
+    caption = f"<figcaption>{escape(drawing.caption)}</figcaption>" if drawing.caption else ""
     return (
         f'<figure id="figure-{drawing.name}"><h3>{escape(drawing.title)}</h3>'
         f'<div class="wide">{themed(drawing)}</div>'
-        f"<figcaption>{escape(drawing.caption)}</figcaption></figure>"
+        f"{caption}</figure>"
     )
 
 
