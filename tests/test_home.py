@@ -141,7 +141,8 @@ def test_models_in_a_home_that_cannot_be_written_are_still_read(temporary, monke
 def test_commands_start_for_a_user_without_name_and_home(tmp_path, tiny_model):
     environment = {key: value for key, value in os.environ.items() if key not in {"HOME", "LOWRES_STILTS_CACHE"}}
     environment |= {"TMPDIR": str(tmp_path)}
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "panx").mkdir(parents=True)
+    (tmp_path / "data" / "panx" / "train-en.tsv").write_text("Nairobi\tB-LOC\n")
     for words in (
         ["doctor"],
         ["plan", "r.yaml", "--set", f"model.id={tiny_model}"],

@@ -216,7 +216,7 @@ def _has_baseline(recipe: Recipe) -> bool:
 def fitted(recipe: Recipe, folder: RunFolder, display: Display, processes: int = 1) -> dict[str, Choice]:
     """What the planner has the phases compute at once; it says so where that is not what the recipe says."""
     place = this_place(recipe.model.device, processes)
-    choices = fit_recipe(recipe, read_config(recipe.model.id, recipe.model.revision), place)
+    choices = fit_recipe(recipe, read_config(recipe.model.id, recipe.model.revision), place, unfitted=False)
     for choice in choices:
         folder.log("plan", budget_bytes=place.budget, **asdict(choice))
         if choice.parts > 1:

@@ -56,18 +56,20 @@ def _languages(settings: LanguageSettings) -> tuple[tuple[Phase, ...], tuple[Pha
     return (phases.pop("en"),), tuple(phases.values())
 
 
-def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place) -> list[Choice]:
+def fit_recipe(recipe: Recipe, config: PretrainedConfig, place: Place, *, unfitted: bool = True) -> list[Choice]:
     """What to compute at once in each phase, by what the place's memory holds.
 
     Args:
         recipe: its batches and settings; a part of a batch that it sets is kept.
         config: of the encoder.
         place: what device, and how much memory.
+        unfitted: weigh phases with `train.fit: false` too, which stay as they are.
 
     Raises:
         TrainingError: a module does not fit the encoder.
     """
-    return [_fit(recipe, config, planned, place) for planned in planned_phases(recipe)]
+    phases = (planned for planned in planned_phases(recipe) if unfitted or planned.phases[-1].train.fit)
+    return [_fit(recipe, config, planned, place) for planned in phases]
 
 
 @dataclass(frozen=True)
