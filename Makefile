@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/lowres-stilts
 
-.PHONY: quickstart test test-all lint docs bench dist matrix licences sbom audit mutants long clean
+.PHONY: quickstart test test-all shown lint docs bench dist matrix licences sbom audit mutants long clean
 
 quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing downloaded from a hub
 	$(RUN) run configs/quickstart.yaml -o runs/quickstart --resume
@@ -12,7 +12,11 @@ test: $(VENV)/.dev  ## the fast suite
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test-all: $(VENV)/.dev  ## everything, the small recipes of every task included
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --hypothesis-profile thorough
+
+# Beside each other, two processes of one thread.
+shown: $(VENV)/.dev  ## runs tutorials, notebook and recipes of the docs that have changed, and records those that pass
+	LOWRES_STILTS_RECORD_SHOWN=1 OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m slow --numprocesses 2 tests/docs
 
 lint: $(VENV)/.dev  ## format, rules, types, order of the rooms, dependencies, unused code
 	$(VENV)/bin/ruff format --check .

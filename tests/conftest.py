@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 
+# Properties are tried four times as often with `--hypothesis-profile thorough`, as `make test-all` has it.
 # The machine may be busy with training: time is no sign of a fault here.
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+for name, examples in (("quick", 25), ("thorough", 100)):
+    settings.register_profile(
+        name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

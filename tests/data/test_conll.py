@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.conll import place_of_token, read_conll, without_language_prefix
@@ -78,7 +78,6 @@ def test_conll_reads_the_same_whatever_wrote_it(write):
     ]
 
 
-@settings(max_examples=50)
 @given(
     table=st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=5), max_size=4).map(
         lambda rows: (rows, True)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.readers import read_jsonl, read_lines, read_tsv
@@ -120,7 +120,6 @@ def test_a_line_that_is_no_json_object_names_file_and_line(line, problem, write)
     assert len(str(caught.value)) < 300 + len(str(path))
 
 
-@settings(max_examples=50)
 @given(table=st.lists(st.tuples(CELL, CELL, CELL), max_size=5))
 def test_tsv_that_is_written_is_read_back(table, folder):
     path = folder / "back.tsv"
@@ -128,7 +127,6 @@ def test_tsv_that_is_written_is_read_back(table, folder):
     assert rows(path, ("a", "b", "c")) == [list(row) for row in table if row != ("a", "b", "c")]
 
 
-@settings(max_examples=50)
 @given(
     objects=st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none()), max_size=5),
     ascii_only=st.booleans(),

@@ -11,6 +11,7 @@ from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from tests.conftest import ROOT
 from tests.docs.pages import Block, read_page
+from tests.docs.shown import shown
 
 PAGES = [
     ROOT / "README.md",
@@ -90,7 +91,8 @@ def test_a_recipe_learns(page, block, tmp_path, monkeypatch, request):
         changes |= {"data.dir": str(request.getfixturevalue("benchmark_data"))}
     if "evaluate" in yaml.safe_load(block.text) and page.name == "your-own-files.md":
         changes |= {"evaluate.languages": ["sw"]}
-    results = run(Recipe.load("recipe.yaml", changes), tmp_path / "run")
-    assert results["phases"]
-    worries = {phase["phase"]: phase["remarks"] for phase in results["phases"]}
-    assert not [line for lines in worries.values() for line in lines if "nothing was learned" in line], worries
+    with shown(page, f"recipe-{block.line}"):
+        results = run(Recipe.load("recipe.yaml", changes), tmp_path / "run")
+        assert results["phases"]
+        worries = {phase["phase"]: phase["remarks"] for phase in results["phases"]}
+        assert not [line for lines in worries.values() for line in lines if "nothing was learned" in line], worries

@@ -2,7 +2,7 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers.data.metrics import squad_metrics
 
@@ -24,7 +24,6 @@ def test_squad_normalizes_as_transformers_does(text):
     assert normalize_squad(text) == squad_metrics.normalize_answer(text)
 
 
-@settings(max_examples=200)
 @given(answers=st.lists(TEXTS, max_size=3).map(tuple), predicted=TEXTS)
 def test_squad_v2_equals_transformers(answers, predicted):
     told = [answer for answer in answers if squad_metrics.normalize_answer(answer)] or [""]
@@ -34,7 +33,6 @@ def test_squad_v2_equals_transformers(answers, predicted):
     }
 
 
-@settings(max_examples=200)
 @given(answers=st.lists(TEXTS, min_size=1, max_size=3).map(tuple), predicted=TEXTS)
 def test_squad_differs_from_transformers_only_where_a_side_is_empty(answers, predicted):
     def f1(answer):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.evaluation.intervals import Interval, mean_interval
@@ -47,7 +47,6 @@ def test_close_to_the_normal_interval_of_a_paired_gain():
     assert interval.high == pytest.approx(interval.value + half, abs=0.1 * half)
 
 
-@settings(max_examples=60)
 @given(correct=TABLES)
 def test_the_value_lies_in_its_interval_and_both_in_0_to_100(correct):
     interval = mean_interval(ACCURACY, [_table(table) for table in correct], samples=300)
@@ -55,7 +54,6 @@ def test_the_value_lies_in_its_interval_and_both_in_0_to_100(correct):
     assert 0 <= interval.low <= interval.value <= interval.high <= 100
 
 
-@settings(max_examples=30)
 @given(correct=TABLES)
 def test_the_gain_over_oneself_is_nothing(correct):
     tables = [_table(table) for table in correct]

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics import accuracy_score
@@ -37,7 +37,6 @@ def test_metrics_are_filed_under_their_names():
 
 
 @pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
-@settings(max_examples=80)
 @given(data=st.data())
 def test_span_f1_equals_seqeval(tags, data):
     pairs = st.lists(st.tuples(st.sampled_from(tags), st.sampled_from(tags)), min_size=1, max_size=8)
@@ -83,7 +82,6 @@ def test_accuracy_is_the_share_of_equal_answers():
     assert ACCURACY.score(ACCURACY.table(["a", "b", "a", "c"], ["a", "b", "c", "c"], "en")) == 75
 
 
-@settings(max_examples=50)
 @given(answers=ANSWERS)
 def test_accuracy_is_in_points_and_does_not_depend_on_the_order(answers):
     gold, predicted = zip(*answers, strict=True)
@@ -137,7 +135,6 @@ def test_precision_and_recall_stand_beside_span_f1():
     }
 
 
-@settings(max_examples=50)
 @given(hits=st.lists(st.booleans(), min_size=1, max_size=200))
 def test_accuracy_has_the_digits_of_scikit_learn(hits):
     gold, predicted = ["a"] * len(hits), ["a" if hit else "b" for hit in hits]

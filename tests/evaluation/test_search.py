@@ -2,7 +2,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.evaluation.search import best_threshold, mine, neighbours, only_once, rank
@@ -33,7 +33,6 @@ def margins(queries, candidates, count):
     return cosine, table
 
 
-@settings(max_examples=100)
 @given(both=sides(), count=st.integers(1, 20))
 def test_neighbours_are_ordered_by_cosine(both, count):
     queries, candidates = both
@@ -44,14 +43,12 @@ def test_neighbours_are_ordered_by_cosine(both, count):
     assert np.take_along_axis(exact, positions, axis=1) == pytest.approx(cosines, abs=1e-5)
 
 
-@settings(max_examples=100)
 @given(both=sides())
 def test_the_best_by_cosine_is_numpys_argmax(both):
     queries, candidates = both
     assert rank(queries, candidates, 1)[:, 0].tolist() == (queries @ candidates.T).argmax(axis=1).tolist()
 
 
-@settings(max_examples=100)
 @given(both=sides(), neighbourhood=st.integers(1, 5), count=st.integers(1, 6))
 def test_the_best_by_margin_are_those_of_a_plain_loop(both, neighbourhood, count):
     queries, candidates = both
@@ -63,7 +60,6 @@ def test_the_best_by_margin_are_those_of_a_plain_loop(both, neighbourhood, count
         assert [table[i][j] for j in found[i]] == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
-@settings(max_examples=100)
 # With one neighbour, all pairs that are mutually nearest have margin 1, and their order is free.
 @given(both=sides(), neighbourhood=st.integers(2, 5))
 def test_mined_pairs_are_those_of_a_plain_loop(both, neighbourhood):
@@ -91,7 +87,6 @@ def f1(scored, gold, threshold):
     return 2 * len(set(taken) & gold) / (len(taken) + len(gold)) if gold else 0.0
 
 
-@settings(max_examples=200)
 @given(
     scores=st.lists(st.integers(1, 1000), max_size=10, unique=True),
     right=st.lists(st.booleans(), min_size=10, max_size=10),
@@ -115,7 +110,6 @@ def test_the_threshold_is_half_way_to_the_first_pair_left_out():
     assert best_threshold(scored, {("a", "b"), ("c", "d"), ("e", "f")}) == 0.5
 
 
-@settings(max_examples=50)
 @given(texts=st.dictionaries(st.text(min_size=1, max_size=3), st.sampled_from("abcdef"), max_size=8))
 def test_a_text_that_several_ids_have_belongs_to_none(texts):
     found, ids = only_once(texts)

@@ -42,7 +42,6 @@ def test_every_family_has_a_format_here():
 
 
 @pytest.mark.parametrize("family", PREDICTIONS)
-@settings(max_examples=60)
 @given(data=st.data())
 def test_what_is_written_is_read_back(family, data, path):
     predictions = data.draw(st.lists(PREDICTIONS[family], min_size=1, max_size=8))

@@ -115,7 +115,6 @@ WORDS = st.lists(st.text(LETTERS, min_size=1, max_size=6), min_size=1, max_size=
 
 
 @given(tokenizers(), WORDS, WORDS, st.data())
-@settings(max_examples=300)
 def test_covered_text_has_the_same_pieces(tokenizer, words, others, data):
     least = choose_pieces(tokenizer, {"xx": dict.fromkeys(words, 0.0)}, 10_000)
     size = data.draw(st.integers(len(least.kept), len(least.kept) + 4))

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import RecipeError
@@ -52,7 +52,6 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80)
 @given(values=VALUES)
 def test_what_is_written_reads_the_same(values, folder):
     recipe = Recipe.model_validate(values)
@@ -90,13 +89,11 @@ def a_recipe_or_a_recipe_error(path, text):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=150)
 @given(text=st.lists(ODD, max_size=25).map("".join) | PRINTABLE)
 def test_any_text_is_a_recipe_or_a_recipe_error(text, folder):
     a_recipe_or_a_recipe_error(folder / "any.yaml", text)
 
 
-@settings(max_examples=150)
 @given(start=st.integers(0, len(GOOD)), length=st.integers(0, 20), odd=st.lists(ODD, max_size=3).map("".join))
 def test_a_damaged_recipe_is_a_recipe_or_a_recipe_error(start, length, odd, folder):
     a_recipe_or_a_recipe_error(folder / "damaged.yaml", GOOD[:start] + odd + GOOD[start + length :])

@@ -80,7 +80,6 @@ def test_of_equal_keys_the_last_counts(strict, bundle):
     assert told[0] == pytest.approx(bundle.embed(["glad"])[0].tolist(), abs=1e-5)
 
 
-@settings(max_examples=60)
 @given(st.binary(max_size=200))
 @example(b"\x00")
 def test_any_bytes_as_a_body(strict, body):
@@ -101,7 +100,6 @@ def test_any_text_is_answered(strict, text):
         assert strict.post(path, body).status_code == 200, path
 
 
-@settings(max_examples=40)
 @given(st.binary(max_size=100))
 @example(b"\x16\x03\x01\x02\x00\x01\x00\x01")
 @example(b"GET / HTTP/9.9\r\n\r\n")

@@ -1,7 +1,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.tasks.batches import make_batch, plan_batches
@@ -27,7 +27,6 @@ def padded_tokens(nested, batch):
     return len(rows) * max(map(len, rows))
 
 
-@settings(max_examples=100)
 @given(nested=NESTED, budget=BUDGET, seed=SEED)
 def test_every_example_is_in_exactly_one_batch(nested, budget, seed):
     batches = plan(pack(nested, [0] * len(nested)), budget, seed)
@@ -35,14 +34,12 @@ def test_every_example_is_in_exactly_one_batch(nested, budget, seed):
     assert all(batches)
 
 
-@settings(max_examples=100)
 @given(nested=NESTED, budget=BUDGET, seed=SEED)
 def test_only_an_example_alone_passes_the_budget(nested, budget, seed):
     for batch in plan(pack(nested, [0] * len(nested)), budget, seed):
         assert padded_tokens(nested, batch) <= budget or len(batch) == 1
 
 
-@settings(max_examples=50)
 @given(nested=NESTED, budget=BUDGET)
 def test_without_a_generator_the_longest_come_first(nested, budget):
     order = list(itertools.chain(*plan(pack(nested, [0] * len(nested)), budget, None)))
@@ -50,7 +47,6 @@ def test_without_a_generator_the_longest_come_first(nested, budget):
     assert lengths == sorted(lengths, reverse=True)
 
 
-@settings(max_examples=50)
 @given(nested=NESTED, budget=BUDGET, seed=st.integers(0, 5))
 def test_the_same_seed_gives_the_same_plan(nested, budget, seed):
     features = pack(nested, [0] * len(nested))
@@ -79,7 +75,6 @@ def test_equal_lengths_fill_the_budget():
     assert plan(pack([], []), 12, None) == []
 
 
-@settings(max_examples=100)
 @given(nested=NESTED, data=st.data())
 def test_a_batch_has_its_examples_tokens_padding_and_labels(nested, data):
     labels = data.draw(st.lists(st.integers(-1, 3), min_size=len(nested), max_size=len(nested)))
@@ -98,7 +93,6 @@ def test_a_batch_has_its_examples_tokens_padding_and_labels(nested, data):
     assert batch.labelled == sum(labels[example] != UNLABELLED for example in chosen)
 
 
-@settings(max_examples=100)
 @given(nested=NESTED, data=st.data())
 def test_labels_of_tokens_stay_with_their_tokens(nested, data):
     # A token's label is its id, so that each is recognised.
@@ -114,7 +108,6 @@ def test_labels_of_tokens_stay_with_their_tokens(nested, data):
     assert batch.labelled == sum(sum(labelled[bounds[example] : bounds[example + 1]]) for example in chosen)
 
 
-@settings(max_examples=100)
 @given(nested=NESTED, data=st.data())
 def test_labels_of_windows_stay_with_their_windows(nested, data):
     flat = [ids for sequences in nested for ids in sequences]
@@ -131,7 +124,6 @@ def test_labels_of_windows_stay_with_their_windows(nested, data):
     assert batch.labels[:, 0].tolist() == batch.rows.tolist() == wanted
 
 
-@settings(max_examples=50)
 @given(nested=NESTED, budget=BUDGET, seed=SEED, data=st.data())
 def test_only_what_is_chosen_is_planned_and_as_often(nested, budget, seed, data):
     chosen = data.draw(st.lists(st.sampled_from(range(len(nested))), max_size=20))

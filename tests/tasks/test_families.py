@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.examples import Answer, ChoiceExample, Question, TaggedSentence, TextExample
@@ -71,7 +71,6 @@ def test_every_family_has_examples_here():
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=60)
 @given(data=st.data())
 def test_a_network_that_is_always_right_predicts_the_gold_answers(name, data):
     task, family = TASKS[name], FAMILIES[name]
@@ -152,7 +151,6 @@ def test_a_tag_that_is_none_of_the_labels_is_no_label():
     assert features.carriers.tolist() == [False, True, True, False]
 
 
-@settings(max_examples=60)
 @given(example=EXAMPLES["tagging"], max_length=st.integers(3, 16))
 def test_tagging_has_one_label_for_every_word_in_order_across_windows(example, max_length):
     features = FAMILIES["tagging"].encode(TASKS["tagging"], [example], TOKENIZER, max_length)

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.tasks.features import UNLABELLED, Features, pack, write_features
@@ -41,7 +41,6 @@ def written(folder, parts):
     return new
 
 
-@settings(max_examples=50)
 @given(nested=NESTED)
 def test_pack_keeps_every_token_in_its_place(nested):
     features = pack(nested, [0] * len(nested))
@@ -66,7 +65,6 @@ def test_arrays_are_of_the_kinds_that_are_documented(nested):
     assert pack(nested, [0] * len(nested), offsets=[(0, 1)]).offsets.dtype == np.int32
 
 
-@settings(max_examples=40)
 @given(nested=NESTED.filter(bool), kind=st.sampled_from(KINDS))
 def test_what_is_labelled_follows_from_the_arrays(nested, kind):
     features = features_of(nested, kind)
@@ -79,14 +77,12 @@ def test_what_is_labelled_follows_from_the_arrays(nested, kind):
     assert set(windows.widths().tolist()) == {1}
 
 
-@settings(max_examples=40)
 @given(nested=NESTED, kind=st.sampled_from(KINDS))
 def test_what_is_saved_is_loaded(nested, kind, folder):
     features = features_of(nested, kind)
     assert arrays(Features.load(written(folder, [features]))) == arrays(features)
 
 
-@settings(max_examples=40)
 @given(parts=st.lists(NESTED.filter(bool), min_size=1, max_size=4), kind=st.sampled_from(KINDS))
 def test_parts_follow_one_another(parts, kind, folder):
     together = Features.load(written(folder, [features_of(part, kind) for part in parts]))

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.examples import TextExample
@@ -19,7 +19,6 @@ def encode(texts, max_length=12):
     return FAMILIES["mlm"].encode(REGISTRY["mlm"], examples, TOKENIZER, max_length)
 
 
-@settings(max_examples=100)
 @given(texts=TEXTS, max_length=st.integers(3, 20))
 def test_labels_are_what_stood_where_a_token_is_hidden(texts, max_length):
     features = encode(texts, max_length)
@@ -32,7 +31,6 @@ def test_labels_are_what_stood_where_a_token_is_hidden(texts, max_length):
     assert MASK not in features.ids[~features.carriers]
 
 
-@settings(max_examples=50)
 @given(texts=TEXTS)
 def test_what_is_hidden_depends_on_the_text_alone(texts):
     together = encode(texts)

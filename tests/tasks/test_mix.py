@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.tasks.mix import examples_per_epoch
@@ -7,7 +7,6 @@ from lowres_stilts.tasks.mix import examples_per_epoch
 SIZES = st.dictionaries(st.sampled_from("abcde"), st.integers(1, 100_000), min_size=2)
 
 
-@settings(max_examples=100)
 @given(sizes=SIZES, cap=st.none() | st.integers(1, 50_000), temperature=st.floats(0.5, 20))
 def test_shares_follow_the_formula_and_fill_the_epoch(sizes, cap, temperature):
     counts = examples_per_epoch(sizes, cap=cap, temperature=temperature)
@@ -25,7 +24,6 @@ def test_by_size_every_task_is_taken_as_a_whole():
     assert examples_per_epoch({"a": 10, "b": 300}, cap=50) == {"a": 10, "b": 50}
 
 
-@settings(max_examples=50)
 @given(sizes=SIZES)
 def test_a_high_temperature_makes_shares_equal_and_never_turns_their_order(sizes):
     counts = examples_per_epoch(sizes, temperature=1e9)

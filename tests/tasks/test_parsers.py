@@ -4,7 +4,7 @@ import json
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.conll import read_conll, without_language_prefix
@@ -219,21 +219,18 @@ def only_records_or_a_data_error(name, content, folder):
 
 
 @every_reader
-@settings(max_examples=40)
 @given(content=st.binary(max_size=60) | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(b"".join))
 def test_any_bytes_give_records_or_a_data_error(name, content, folder):
     only_records_or_a_data_error(name, content, folder)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, file, _) in READERS.items() if file == "x.jsonl"])
-@settings(max_examples=80)
 @given(objects=st.lists(OBJECTS, min_size=1, max_size=2))
 def test_any_json_objects_give_records_or_a_data_error(name, objects, folder):
     lines = "\n".join(map(json.dumps, objects))
     only_records_or_a_data_error(name, lines.encode(), folder)
 
 
-@settings(max_examples=60)
 @given(pairs=st.lists(st.tuples(WORD, WORD), max_size=5), parallel=st.booleans())
 def test_sentence_pairs_that_are_written_are_read_back(pairs, parallel, folder):
     if parallel:
@@ -252,7 +249,6 @@ def test_sentence_pairs_that_are_written_are_read_back(pairs, parallel, folder):
     assert len({candidate.id for candidate in found.candidates}) == len(expected)
 
 
-@settings(max_examples=150)
 @given(paragraphs=st.lists(PARAGRAPHS | VALUES, min_size=1, max_size=2), name=st.sampled_from(["squad", "lareqa"]))
 def test_any_document_gives_questions_or_a_data_error(paragraphs, name, folder):
     document = {"version": "1.1", "data": [{"title": "", "paragraphs": paragraphs}]}

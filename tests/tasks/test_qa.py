@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.examples import Answer, Question
@@ -48,7 +48,6 @@ def asked(draw):
     return Question("1", draw(TEXT), context, (Answer(text, start),))
 
 
-@settings(max_examples=200)
 @given(examples=st.lists(asked(), min_size=1, max_size=4), max_length=st.integers(24, 40))
 def test_perfect_scores_give_the_gold_answer_up_to_white_space(examples, max_length):
     features = QA.encode(SQUAD, examples, TOKENIZER, max_length)
@@ -56,7 +55,6 @@ def test_perfect_scores_give_the_gold_answer_up_to_white_space(examples, max_len
     assert predicted == [example.answers[0].text.strip() for example in examples]
 
 
-@settings(max_examples=150)
 @given(question=TEXT, context=TEXT, max_length=st.integers(8, 40), data=st.data())
 def test_any_scores_give_characters_of_the_context_in_order_and_without_duplicates(
     question, context, max_length, data
@@ -74,7 +72,6 @@ def test_any_scores_give_characters_of_the_context_in_order_and_without_duplicat
     assert answer in context
 
 
-@settings(max_examples=80)
 @given(examples=st.lists(asked(), min_size=1, max_size=4), data=st.data())
 def test_questions_without_an_answer_get_none_where_the_task_has_such(examples, data):
     examples = [

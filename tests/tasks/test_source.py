@@ -2,7 +2,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.examples import Passage, Pool, Query, TextExample
@@ -14,7 +14,6 @@ from lowres_stilts.tasks.source import Examples, FolderSource, HubSource
 from lowres_stilts.tasks.task import Task
 
 
-@settings(max_examples=100)
 @given(count=st.integers(0, 30), data=st.data())
 def test_chosen_examples_come_in_their_order_every_time(count, data):
     chosen = data.draw(st.sets(st.integers(0, count - 1)) if count else st.just(set()))

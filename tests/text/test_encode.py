@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import LowresStiltsError
@@ -34,7 +34,6 @@ def words_of(window):
     return [window.ids[start:end] for start, end in itertools.pairwise(bounds)]
 
 
-@settings(max_examples=200)
 @given(sentences=st.lists(st.lists(WORD, max_size=15), max_size=4), max_length=st.integers(3, 24))
 def test_every_word_is_in_exactly_one_window(sentences, max_length):
     encoded = encode_words(TOKENIZER, sentences, max_length)
@@ -45,7 +44,6 @@ def test_every_word_is_in_exactly_one_window(sentences, max_length):
         assert found == [(word_pieces(word) or [UNKNOWN])[:room] for word in sentence]
 
 
-@settings(max_examples=200)
 @given(sentence=st.lists(WORD, max_size=30), max_length=st.integers(3, 24))
 def test_windows_fit_and_have_the_special_tokens(sentence, max_length):
     (windows,) = encode_words(TOKENIZER, [sentence], max_length)
@@ -63,7 +61,6 @@ def test_windows_are_as_few_as_words_in_order_allow():
     assert len(encode_words(TOKENIZER, [sentence], 12)[0]) == 1
 
 
-@settings(max_examples=200)
 @given(first=TEXT, second=TEXT, max_length=st.integers(5, 30))
 def test_pairs_fit_and_the_longer_text_is_cut_first(first, second, max_length):
     (ids,) = encode_texts(TOKENIZER, [(first, second)], max_length)
@@ -76,7 +73,6 @@ def test_pairs_fit_and_the_longer_text_is_cut_first(first, second, max_length):
     assert kept[shorter] == whole[shorter] or abs(kept[longer] - kept[shorter]) <= 1
 
 
-@settings(max_examples=100)
 @given(text=TEXT, max_length=st.integers(3, 30))
 def test_texts_keep_their_beginning(text, max_length):
     (ids,) = encode_texts(TOKENIZER, [(text, None)], max_length)

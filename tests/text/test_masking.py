@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
@@ -18,7 +18,6 @@ def hide(ids, seed=0):
     return MASKING.hide(np.array(ids, np.int32), np.random.default_rng(seed))
 
 
-@settings(max_examples=200)
 @given(ids=IDS, seed=st.integers(0, 9))
 def test_only_ordinary_tokens_are_hidden_and_the_rest_stays(ids, seed):
     hidden, chosen = hide(ids, seed)
@@ -29,7 +28,6 @@ def test_only_ordinary_tokens_are_hidden_and_the_rest_stays(ids, seed):
     assert (hidden.shape, hidden.dtype) == (original.shape, original.dtype)
 
 
-@settings(max_examples=200)
 @given(ids=IDS, seed=st.integers(0, 9))
 def test_the_share_is_fifteen_percent_and_at_least_one(ids, seed):
     ordinary = sum(token not in SPECIAL for token in ids)
@@ -37,7 +35,6 @@ def test_the_share_is_fifteen_percent_and_at_least_one(ids, seed):
     assert hide(ids, seed)[1].sum() == expected
 
 
-@settings(max_examples=50)
 @given(ids=IDS, seed=st.integers(0, 9))
 def test_the_same_seed_hides_the_same(ids, seed):
     first, second = hide(ids, seed), hide(ids, seed)

@@ -4,7 +4,7 @@ import sys
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
@@ -118,7 +118,6 @@ def cut_by_tokenizers(tokenizer, given, max_length, **settings):
     return [encoding, *encoding.overflowing]
 
 
-@settings(max_examples=150)
 @given(texts=st.lists(TEXT, min_size=1, max_size=3), characters=st.integers(1, 20))
 def test_slices_have_the_tokens_of_the_whole_text(tokenizer, texts, characters):
     whole = tokenizer.encode_batch(texts, add_special_tokens=False)
@@ -128,7 +127,6 @@ def test_slices_have_the_tokens_of_the_whole_text(tokenizer, texts, characters):
     assert found == [(own.ids, own.offsets) for own in whole]
 
 
-@settings(max_examples=150)
 @given(first=TEXT, second=TEXT | st.none(), max_length=st.integers(6, 40), characters=st.integers(1, 20))
 def test_texts_and_pairs_are_cut_as_tokenizers_cuts_them(tokenizer, other, first, second, max_length, characters):
     theirs, *_ = cut_by_tokenizers(other, (first, second), max_length, strategy="longest_first")
@@ -147,7 +145,6 @@ def test_the_longer_text_of_a_pair_gets_the_odd_token(tokenizer, other, lengths,
         assert encode_texts(tokenizer, [pair], max_length) == [theirs.ids]
 
 
-@settings(max_examples=100)
 @given(text=TEXT, max_length=st.integers(4, 30), characters=st.integers(1, 20))
 def test_texts_are_split_as_tokenizers_splits_them(tokenizer, other, text, max_length, characters):
     theirs = cut_by_tokenizers(other, (text,), max_length)
@@ -155,7 +152,6 @@ def test_texts_are_split_as_tokenizers_splits_them(tokenizer, other, text, max_l
         assert split_texts(tokenizer, [text], max_length) == [[part.ids for part in theirs]]
 
 
-@settings(max_examples=100)
 @given(
     question=WORD, context=TEXT, max_length=st.integers(60, 90), stride=st.integers(0, 9), size=st.integers(1, 20)
 )
@@ -176,7 +172,6 @@ def test_windows_are_those_of_tokenizers(kind, tokenizer, other, question, conte
     ]
 
 
-@settings(max_examples=50)
 @given(sentence=st.lists(WORD, min_size=1, max_size=40), characters=st.integers(1, 30))
 def test_sentences_are_parted_between_words(tokenizer, sentence, characters):
     whole = encode_words(tokenizer, [sentence, ["cat"]], 30)

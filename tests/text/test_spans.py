@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.text.spans import best_spans, token_span
@@ -47,7 +47,6 @@ def every_span(found, longest):
     return scores_of
 
 
-@settings(max_examples=150)
 @given(found=windows(), longest=st.integers(1, 6))
 def test_the_best_spans_are_those_of_an_exhaustive_search(found, longest):
     spans, null = best_spans(CONTEXT, found, n_best=1000, longest=longest)
@@ -55,7 +54,6 @@ def test_the_best_spans_are_those_of_an_exhaustive_search(found, longest):
     assert null == min(float(scores[0].sum()) for _, scores in found)
 
 
-@settings(max_examples=100)
 @given(found=windows(), n_best=st.integers(1, 8))
 def test_they_are_few_ordered_trimmed_and_without_duplicates(found, n_best):
     spans, _ = best_spans(CONTEXT, found, n_best=n_best)
@@ -68,7 +66,6 @@ def test_they_are_few_ordered_trimmed_and_without_duplicates(found, n_best):
         assert text == text.strip()
 
 
-@settings(max_examples=200)
 @given(data=st.data())
 def test_the_tokens_of_an_answer_are_the_fewest_that_hold_it(data):
     start = data.draw(st.integers(0, len(CONTEXT) - 1))

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.errors import UsageError
@@ -38,13 +38,11 @@ def check_windows(tokenizer, pairs, max_length, stride):
     return windows_of
 
 
-@settings(max_examples=150)
 @given(pairs=PAIRS, max_length=st.integers(8, 40), stride=st.integers(0, 200))
 def test_windows_together_hold_the_whole_context(pairs, max_length, stride):
     check_windows(TOKENIZER, pairs, max_length, stride)
 
 
-@settings(max_examples=100)
 @given(pairs=PAIRS, max_length=st.integers(8, 40), stride=st.integers(0, 200))
 def test_every_character_that_is_no_space_is_in_a_window(pairs, max_length, stride):
     for (_, context), windows in zip(pairs, encode_contexts(TOKENIZER, pairs, max_length, stride), strict=True):
@@ -52,7 +50,6 @@ def test_every_character_that_is_no_space_is_in_a_window(pairs, max_length, stri
         assert {place for place, char in enumerate(context) if not char.isspace()} <= covered
 
 
-@settings(max_examples=100)
 @given(question=TEXT, context=TEXT, max_length=st.integers(8, 40))
 def test_every_window_begins_with_the_same_question(question, context, max_length):
     (windows,) = encode_contexts(TOKENIZER, [(question, context)], max_length, 2)
@@ -84,7 +81,6 @@ def test_a_length_without_room_for_a_context_is_refused():
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
 @given(pairs=PAIRS, max_length=st.integers(8, 40))
 def test_the_starters_windows_hold_the_whole_context_too(pairs, max_length):
     check_windows(starter_tokenizer(), pairs, max_length, 4)

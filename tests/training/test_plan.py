@@ -1,7 +1,7 @@
 import collections
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lowres_stilts.tasks.catalog import REGISTRY
@@ -37,7 +37,6 @@ def drawn(plan, name):
     return [int(e) for update in plan.updates for p in update if p.task == name for e in p.examples]
 
 
-@settings(max_examples=150)
 @given(work=jobs(), how=SETTINGS)
 def test_every_epoch_has_as_many_examples_of_each_task_as_it_should(work, how):
     plan = make_plan(work, **how)
@@ -45,7 +44,6 @@ def test_every_epoch_has_as_many_examples_of_each_task_as_it_should(work, how):
         assert len(drawn(plan, name)) == how["epochs"] * job.per_epoch
 
 
-@settings(max_examples=150)
 @given(work=jobs(most=1), how=SETTINGS)
 def test_no_example_comes_again_before_all_have_come(work, how):
     (name,) = work
@@ -57,7 +55,6 @@ def test_no_example_comes_again_before_all_have_come(work, how):
         assert max(times) - min(times) <= 1
 
 
-@settings(max_examples=150)
 @given(work=jobs(), how=SETTINGS)
 def test_batches_hold_one_task_and_keep_the_budget(work, how):
     plan = make_plan(work, **how)
@@ -68,7 +65,6 @@ def test_batches_hold_one_task_and_keep_the_budget(work, how):
             assert len(portion.examples) == 1 or lengths.max() * len(lengths) <= how["tokens_per_batch"]
 
 
-@settings(max_examples=100)
 @given(work=jobs(), how=SETTINGS)
 def test_the_dev_sets_are_looked_at_after_the_last_update_and_as_often_as_asked(work, how):
     plan = make_plan(work, **how)
@@ -80,7 +76,6 @@ def test_the_dev_sets_are_looked_at_after_the_last_update_and_as_often_as_asked(
         assert len(plan.looks) == how["epochs"]
 
 
-@settings(max_examples=50)
 @given(work=jobs(), how=SETTINGS)
 def test_the_same_seed_gives_the_same_plan(work, how):
     first, second = make_plan(work, **how), make_plan(work, **how)
