@@ -30,8 +30,12 @@ def _questions(texts: Iterable[str]) -> dict[str, Any]:
     return {"data": [{"title": "", "paragraphs": paragraphs}]}
 
 
-def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes: Any) -> Path:
-    """Writes data files and a recipe; returns the recipe's path."""
+def write_project(folder: Path, model: Path, /, *, examples: int = 24, **changes: Any) -> Path:
+    """Writes data files and a recipe; returns the recipe's path.
+
+    Its phases are short, and not fitted to memory unless `changes` says so: one with `epochs` of 3 and 60 examples
+    learns.
+    """
     rng = random.Random(0)
     data = folder / "data"
     data.mkdir(parents=True)
@@ -57,7 +61,7 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes
             for text, mood in rows
         ]
         (data / f"choice-{split}-en.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    train = {"epochs": 3, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 4}
+    train = {"epochs": 1, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 4}
     recipe: dict[str, Any] = {
         "name": "small",
         "model": {"id": str(model), "device": DEVICE, "head": "mean"},
@@ -93,6 +97,9 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 60, **changes
             place.pop(last)
         else:
             place[last] = value
+    for section in ("intermediate", "target", "languages"):
+        if settings := (recipe.get(section) or {}).get("train"):
+            settings.setdefault("fit", False)
     path_of_recipe = folder / "recipe.yaml"
     path_of_recipe.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path_of_recipe

@@ -9,6 +9,9 @@ from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from tests.project import LANGUAGES, write_project
 
+LEARNING = {"epochs": 3, "lr": 2e-3, "tokens_per_batch": 128}
+"""With 60 examples."""
+
 
 @pytest.fixture
 def start(tmp_path, tiny_model, private_cache):
@@ -28,7 +31,7 @@ def test_results_follow_the_design(start, tmp_path):
     for key in ("scores", "baseline"):
         assert set(results[key]["mood"]) == set(LANGUAGES)
         for score in results[key]["mood"].values():
-            assert (score["metric"], score["n"]) == ("accuracy", 60)
+            assert (score["metric"], score["n"]) == ("accuracy", 24)
             assert 0 <= score["ci95"][0] <= score["value"] <= score["ci95"][1] <= 100
     for language, gain in results["gain"]["mood"].items():
         difference = results["scores"]["mood"][language]["value"] - results["baseline"]["mood"][language]["value"]
@@ -46,7 +49,7 @@ def test_a_cpu_computes_in_a_type_that_it_has(has_bf16, expected, start, monkeyp
 
 
 def test_what_was_learned_is_better_than_chance_in_every_language(start):
-    scores = start()["scores"]["mood"]
+    scores = start(examples=60, target__train=LEARNING)["scores"]["mood"]
     assert all(score["value"] > 60 for score in scores.values())
 
 
@@ -61,7 +64,7 @@ def test_predictions_are_in_the_submission_format(start, tmp_path):
 @pytest.mark.parametrize("head", ["mean", "library"])
 def test_tagging_after_multiple_choice(start, head):
     results = start(
-        target__task="tags", target__train={"epochs": 6, "lr": 5e-3, "tokens_per_batch": 128}, model__head=head
+        examples=60, target__task="tags", target__train=LEARNING | {"epochs": 6, "lr": 5e-3}, model__head=head
     )
     assert all(score["metric"] == "span_f1" for score in results["scores"]["tags"].values())
     assert results["scores"]["tags"]["en"]["value"] > 50
@@ -72,7 +75,7 @@ def test_retrieval_has_no_target_phase(start, tmp_path):
     assert [phase["phase"] for phase in results["phases"]] == ["1-intermediate"]
     assert set(results["gain"]["pairs"]) == set(LANGUAGES)
     predictions = (tmp_path / "run" / "predictions" / "pairs" / "test-en.tsv").read_text().splitlines()
-    assert len(predictions) == 60
+    assert len(predictions) == 24
     assert all(0 <= int(index) < 60 for index in predictions)
 
 
@@ -220,7 +223,7 @@ def test_limits_and_holdout(start):
     results = start(
         overrides=[
             "evaluate.limit=7",
-            "target.train.limit=20",
+            "target.train.limit=10",
             "target.train.holdout=0.25",
             "evaluate.languages=[ur]",
         ]
@@ -228,7 +231,7 @@ def test_limits_and_holdout(start):
     assert {language: score["n"] for language, score in results["scores"]["mood"].items()} == {"ur": 7}
     assert results["evaluation"]["limit"] == 7
     target = results["phases"][1]
-    assert (target["tasks"]["mood"]["examples"], target["tasks"]["mood"]["dev_examples"]) == (20, 15)
+    assert (target["tasks"]["mood"]["examples"], target["tasks"]["mood"]["dev_examples"]) == (10, 6)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
 MASK = (IDS != 1).long()
 LORA = {"rank": 4, "alpha": 8, "layers": "1"}
 BOTTLENECK = {"kind": "bottleneck", "reduction": 4, "layers": "1"}
-TRAIN = {"epochs": 2, "lr": 2e-3, "tokens_per_batch": 128}
+TRAIN = {"epochs": 1, "lr": 2e-3, "tokens_per_batch": 128, "fit": True}
 
 
 def _finished(folder, family="xlm-roberta-xl", *, module, model=None, train=TRAIN):
