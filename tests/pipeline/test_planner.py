@@ -181,7 +181,7 @@ def test_what_the_data_decides_is_planned_with(tiny_model, tmp_path):
 
 
 def test_a_run_plans_the_phases_that_may_be_fitted(tiny_model, tmp_path):
-    recipe = _recipe(tmp_path, tiny_model, target__train={"fit": False})
+    recipe = _recipe(tmp_path, tiny_model, intermediate__train={"fit": True}, target__train={"fit": False})
     assert [choice.section for choice in _fit(recipe, UNLIMITED)] == ["intermediate", "target"]
     place = Place(cuda=False, budget=UNLIMITED)
     fitted = fit_recipe(recipe, read_config(recipe.model.id), place, unfitted=False)

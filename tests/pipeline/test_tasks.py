@@ -34,7 +34,7 @@ def logged(folder, event):
 def test_intermediate_tasks_of_three_families_share_a_module(start, tmp_path, capsys):
     results = start(
         intermediate__tasks=["choice", "tags", "mlm"],
-        intermediate__mix={"cap": 40, "temperature": 2.0},
+        intermediate__mix={"cap": 16, "temperature": 2.0},
         intermediate__train=MIXED,
     )
     first = phase(tmp_path / "run", "1-intermediate")
@@ -42,10 +42,10 @@ def test_intermediate_tasks_of_three_families_share_a_module(start, tmp_path, ca
     tasks = first["tasks"]
     assert list(tasks) == ["choice", "tags", "mlm"]
     assert tasks["tags"]["labels"] == ["glad", "sad", "calm"]
-    # Equal sizes below the cap are equal shares: 40 of each, and mlm gave a twentieth to its dev set.
-    assert [tasks[name]["examples"] for name in tasks] == [60, 60, 57]
-    assert [tasks[name]["dev_examples"] for name in tasks] == [60, 60, 3]
-    assert [tasks[name]["examples_per_epoch"] for name in tasks] == [40, 40, 40]
+    # Equal sizes below the cap are equal shares: 16 of each, and mlm gave a twentieth to its dev set.
+    assert [tasks[name]["examples"] for name in tasks] == [24, 24, 23]
+    assert [tasks[name]["dev_examples"] for name in tasks] == [24, 24, 1]
+    assert [tasks[name]["examples_per_epoch"] for name in tasks] == [16, 16, 16]
     scores = {name: task["dev_score"] for name, task in tasks.items()}
     assert all(0 <= score <= 100 for score in scores.values())
     assert first["dev_score"] == pytest.approx(sum(scores.values()) / 3)
@@ -56,7 +56,7 @@ def test_intermediate_tasks_of_three_families_share_a_module(start, tmp_path, ca
     assert any(look["scores"] == pytest.approx(scores, abs=1e-3) for look in looks)
     shown = capsys.readouterr().err.replace("\n", " ")
     assert "1-intermediate: choice, tags, mlm" in shown
-    assert "examples per epoch: choice 40 of 60 (33%)" in shown
+    assert "examples per epoch: choice 16 of 24 (33%)" in shown
     assert set(phase(tmp_path / "run", "2-target")["tasks"]) == {"mood"}
 
 
@@ -70,7 +70,7 @@ def test_weights_say_how_much_of_each_task_is_trained(start, tmp_path):
         evaluate__baseline=False,
     )
     tasks = phase(tmp_path / "run", "1-intermediate")["tasks"]
-    assert {name: task["examples_per_epoch"] for name, task in tasks.items()} == {"choice": 90, "asked": 30}
+    assert {name: task["examples_per_epoch"] for name, task in tasks.items()} == {"choice": 36, "asked": 12}
 
 
 def test_training_in_other_languages(start, tmp_path):
@@ -81,11 +81,12 @@ def test_training_in_other_languages(start, tmp_path):
         evaluate__baseline=False,
         overrides=["data.files.tags.train=tags-test-{lang}.tsv"],
     )
-    assert phase(tmp_path / "run", "1-intermediate")["tasks"]["tags"]["examples"] == 120
+    assert phase(tmp_path / "run", "1-intermediate")["tasks"]["tags"]["examples"] == 48
 
 
 def test_a_question_answering_target(start, tmp_path):
     results = start(
+        examples=60,
         target__task="asked",
         target__train={"epochs": 12, "lr": 5e-3, "tokens_per_batch": 256},
         evaluate__nbest=4,
@@ -131,7 +132,7 @@ def test_no_language_with_answers_leaves_predictions_alone(start, tmp_path):
     results = start()
     assert results["scores"]["mood"] == {}
     assert results["evaluation"]["without_answers"] == ["en", "sw", "ur"]
-    assert len((tmp_path / "run" / "predictions" / "mood" / "test-ur.tsv").read_text().splitlines()) == 60
+    assert len((tmp_path / "run" / "predictions" / "mood" / "test-ur.tsv").read_text().splitlines()) == 24
 
 
 def test_retrieval_by_margin_with_a_sweep(start, tmp_path):
