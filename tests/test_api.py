@@ -26,7 +26,7 @@ def test_a_run_is_its_scores_packages_and_report(finished):
     for language, score in finished.scores.items():
         assert isinstance(score, Score)
         assert 0 <= score.low <= score.value <= score.high <= 100
-        assert (score.metric, score.n) == ("accuracy", 60)
+        assert (score.metric, score.n) == ("accuracy", 24)
         gain = score.value - finished.baseline[language].value
         assert finished.gain[language].value == pytest.approx(gain, abs=1e-3)
     assert set(finished.means) == {"scores", "baseline", "gain"}

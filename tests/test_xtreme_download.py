@@ -48,9 +48,14 @@ def run(path, download, model, folder, *more):
         "model.device": "cpu",
         "intermediate.train.limit": 8,
         "intermediate.train.epochs": 1,
+        "intermediate.train.fit": "false",
         "evaluate.limit": 4,
         "evaluate.bootstrap": 100,
-        **({} if "train" not in recipe.target.model_fields_set else {"target.train.limit": 8}),
+        **(
+            {}
+            if "train" not in recipe.target.model_fields_set
+            else {"target.train.limit": 8, "target.train.fit": "false"}
+        ),
         **({"evaluate.retrieval.layer": LAYERS_OF_TINY_MODEL} if recipe.evaluate.retrieval.layer > 0 else {}),
     }
     changes = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

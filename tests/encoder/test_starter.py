@@ -66,7 +66,14 @@ def test_another_source_file_is_refused(private_cache, monkeypatch):
 
 
 @pytest.mark.benchmark_data
-@pytest.mark.parametrize(("language", "least"), [("de", 97), ("sw", 72), ("jv", 58)])
+@pytest.mark.parametrize(
+    ("language", "least"),
+    [
+        pytest.param("de", 97, marks=pytest.mark.slow),
+        pytest.param("sw", 72, marks=pytest.mark.slow),
+        ("jv", 58),
+    ],
+)
 def test_tatoeba_accuracy_is_the_known_one(language, least, benchmark_data):
     encoder = load_encoder(starter.STARTER_ID, quantize="none", embeddings="none", compute="float32", device="cpu")
     task = REGISTRY["tatoeba"]

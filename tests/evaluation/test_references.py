@@ -194,6 +194,7 @@ def test_rankings_are_checked(tmp_path):
         score_benchmark("xtreme-r", mine.parent, gold.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.benchmark_data
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_gold_labels_of_the_real_data_score_100(name, benchmark_data, tmp_path):

@@ -34,7 +34,9 @@ def own_surroundings(private_cache, monkeypatch):
 @pytest.fixture
 def recipe(tmp_path, tiny_model):
     path = write_project(tmp_path, tiny_model)
-    return Recipe.load(path, ["evaluate.languages=[en, sw]", "target.train.epochs=2", "target.train.tokens_per_batch=40"])
+    return Recipe.load(
+        path, ["evaluate.languages=[en, sw]", "target.train.epochs=2", "target.train.tokens_per_batch=40"]
+    )
 
 
 def tensorboard_curves(folder):

@@ -7,7 +7,7 @@ import yaml
 
 from tests.project import write_project
 
-TRAIN = {"epochs": 1, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 2, "limit": 24}
+TRAIN = {"epochs": 1, "lr": 2e-3, "tokens_per_batch": 128, "checkpoint_every": 2, "limit": 24, "fit": False}
 
 
 def write_study(folder: Path, model: Path, *, examples: int = 30, **changes: Any) -> Path:

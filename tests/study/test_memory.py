@@ -21,6 +21,8 @@ def test_steps_take_what_the_planner_says_of_their_phase(recipes):
     scales = Scales()
     for step in make_plan(recipes).steps.values():
         recipe = step.recipe
+        if recipe.seed != 1:
+            continue  # weighed with the others, as the next test says
         choices = fit_recipe(recipe, read_config(recipe.model.id), this_place("cpu"))
         wanted = {choice.section: choice.peak_bytes for choice in choices}
         section = "target" if step.phase is None else "intermediate"
