@@ -30,11 +30,10 @@ def _questions(texts: Iterable[str]) -> dict[str, Any]:
     return {"data": [{"title": "", "paragraphs": paragraphs}]}
 
 
-def write_project(folder: Path, model: Path, /, *, examples: int = 24, **changes: Any) -> Path:
+def write_project(folder: Path, model: Path, /, *, examples: int = 24, fit: bool = False, **changes: Any) -> Path:
     """Writes data files and a recipe; returns the recipe's path.
 
-    Its phases are short, and not fitted to memory unless `changes` says so: one with `epochs` of 3 and 60 examples
-    learns.
+    Its phases are short, and by themselves not fitted to memory; one of 60 examples and three epochs learns.
     """
     rng = random.Random(0)
     data = folder / "data"
@@ -99,7 +98,7 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 24, **changes
             place[last] = value
     for section in ("intermediate", "target", "languages"):
         if settings := (recipe.get(section) or {}).get("train"):
-            settings.setdefault("fit", False)
+            settings.setdefault("fit", fit)
     path_of_recipe = folder / "recipe.yaml"
     path_of_recipe.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path_of_recipe

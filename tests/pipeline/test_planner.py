@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +15,7 @@ from tests.project import write_project
 
 
 def _recipe(folder, model, **changes):
-    return Recipe.load(write_project(folder / "p", model, **changes))
+    return Recipe.load(write_project(folder / "p", model, fit=True, **changes))
 
 
 def _fit(recipe, budget, *, cuda=True):
@@ -31,14 +29,18 @@ def test_with_memory_enough_nothing_is_changed(tiny_model, tmp_path):
     assert all(choice.fits and choice.parts == 1 and not choice.gradient_checkpointing for choice in choices)
 
 
+@pytest.fixture(scope="module")
+def large_batches(tiny_model, tmp_path_factory):
+    """A recipe of one phase, what its whole batches take, and the smallest choice."""
+    recipe = _recipe(tmp_path_factory.mktemp("p"), tiny_model, target__transfer="none")
+    recipe = recipe.changed({"target.train.tokens_per_batch": 4096})
+    return recipe, _fit(recipe, UNLIMITED)[-1].peak_bytes, _fit(recipe, 0)[-1]
+
+
 @settings(max_examples=8)
 @given(st.integers(0, 40))
-def test_what_is_chosen_fits_or_is_the_smallest_there_is(tiny_model, tmp_path_factory, step):
-    recipe = _recipe(tmp_path_factory.mktemp("p"), tiny_model)
-    train = recipe.target.train.model_copy(update={"tokens_per_batch": 4096})
-    recipe = recipe.model_copy(update={"target": recipe.target.model_copy(update={"train": train})})
-    whole = _fit(recipe, UNLIMITED)[-1].peak_bytes
-    smallest = _fit(recipe, 0)[-1]
+def test_what_is_chosen_fits_or_is_the_smallest_there_is(large_batches, step):
+    recipe, whole, smallest = large_batches
     budget = smallest.peak_bytes + (whole - smallest.peak_bytes) * step // 40
     chosen = _fit(recipe, budget)[-1]
     assert chosen.fits
@@ -127,19 +129,7 @@ def test_planning_does_not_read_the_weights(tiny_model, tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "config.json").write_bytes((tiny_model / "config.json").read_bytes())
-    path = write_project(tmp_path / "p", bare)
-    code = f"""
-import sys
-from pathlib import Path
-from lowres_stilts.encoder.load import read_config
-from lowres_stilts.pipeline.hardware import Place
-from lowres_stilts.pipeline.planner import fit_recipe
-from lowres_stilts.recipe import Recipe
-recipe = Recipe.load(Path({str(path)!r}))
-print(len(fit_recipe(recipe, read_config(recipe.model.id), Place(True, 10**12))))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "2"
+    assert len(_fit(_recipe(tmp_path, bare), UNLIMITED)) == 2
 
 
 def test_adapters_of_other_languages_are_counted(tiny_model, tmp_path):
@@ -181,7 +171,7 @@ def test_what_the_data_decides_is_planned_with(tiny_model, tmp_path):
 
 
 def test_a_run_plans_the_phases_that_may_be_fitted(tiny_model, tmp_path):
-    recipe = _recipe(tmp_path, tiny_model, intermediate__train={"fit": True}, target__train={"fit": False})
+    recipe = _recipe(tmp_path, tiny_model, target__train={"fit": False})
     assert [choice.section for choice in _fit(recipe, UNLIMITED)] == ["intermediate", "target"]
     place = Place(cuda=False, budget=UNLIMITED)
     fitted = fit_recipe(recipe, read_config(recipe.model.id), place, unfitted=False)
