@@ -25,6 +25,7 @@ FILE_FOR_A_FOLDER = {
     "hub push": "hub push {file} me/mine",
     "study": "study {study} -o {file}",
     "report": "report {file}",
+    "predict": "predict {file} {file} --input-format text -o {new}",
     "score": "score --benchmark xtreme --predictions {file} --references {folder}",
     "score --references": "score --benchmark xtreme --predictions {folder} --references {file}",
 }
@@ -39,6 +40,7 @@ FOLDER_FOR_A_FILE = {
     "serve --keys": "serve {bundle} --keys {folder}",
     "serve --config": "serve {bundle} --config {folder}",
     "key": "key me --file {folder}",
+    "predict": "predict {bundle} {folder} --input-format text --adapter first -o {new}",
 }
 
 

@@ -100,6 +100,7 @@ def test_a_run_ends_with_what_to_do_next(finished):
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith(
         "next:\n"
+        f"  lowres-stilts predict {run} FILE -o ANSWERS\n"
         f"  lowres-stilts evaluate {run}\n"
         f"  lowres-stilts export {run} -o bundles/run\n"
         f"  lowres-stilts hub push {run}/phases/2-target/package OWNER/NAME --dry-run\n"

@@ -13,6 +13,7 @@ from lowres_stilts.cli.export import export_command
 from lowres_stilts.cli.hub import app as hub_app
 from lowres_stilts.cli.new import new_command
 from lowres_stilts.cli.plan import plan_command
+from lowres_stilts.cli.predict import predict_command
 from lowres_stilts.cli.report import report_command
 from lowres_stilts.cli.run import run_command
 from lowres_stilts.cli.score import score_command
@@ -50,6 +51,7 @@ app.command("export")(export_command)
 app.command("key")(key_command)
 app.command("new")(new_command)
 app.command("plan")(plan_command)
+app.command("predict")(predict_command)
 app.command("report")(report_command)
 app.command("run")(run_command)
 app.command("score")(score_command)

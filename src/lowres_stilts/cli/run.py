@@ -84,6 +84,7 @@ def _next_commands(finished: "Run") -> list[str]:
     bundle = shlex.quote(str(Path("bundles") / finished.folder.resolve().name))
     return [
         "next:",
+        f"  lowres-stilts predict {folder} FILE -o ANSWERS",
         f"  lowres-stilts evaluate {folder}",
         f"  lowres-stilts export {folder} -o {bundle}",
         f"  lowres-stilts hub push {package} OWNER/NAME --dry-run",

@@ -1,7 +1,7 @@
 """Readers of token-per-line files."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +51,10 @@ class _Columns:
         odd = len(_split(line, tabs=self.tabs)) != self.count
         return (odd and line.startswith("# ")) or (not self.tabs and bool(COMMENT.match(line)))
 
+    def is_part(self, line: str) -> bool:
+        """Whether a line is of a part of a token, or of several, which have lines of their own."""
+        return self.numbered and bool(PART.match(line))
+
     def fit(self, line: str, cells: list[str]) -> bool:
         """Whether a line has what is wanted."""
         if self.count == 1:
@@ -80,6 +84,43 @@ def read_conll(path: Path) -> Iterator[Record]:
         if columns.count == 1:
             _refuse_delimiters(path, rows)
         yield _record(path, rows, columns)
+
+
+def read_blocks(path: Path) -> Iterator[Record]:
+    """What stands between blank lines, whole, for whoever writes tags behind it.
+
+    Each record has `tokens`, `lines` (all of the block, comments too), `places` (which of the lines are tokens)
+    and `between` (what stands between columns), and stands at its first line.
+
+    Raises:
+        DataError: the first line with tokens has columns that are not known, or a line has another number of them.
+    """
+    columns = _columns(path)
+    block: list[tuple[int, str]] = []
+    for number, line in read_lines(path):
+        if line.strip():
+            block.append((number, line))
+        elif block:
+            yield _block(path, block, columns)
+            block = []
+    if block:
+        yield _block(path, block, columns)
+
+
+def _block(path: Path, block: Sequence[tuple[int, str]], columns: _Columns) -> Record:
+    tokens: list[str] = []
+    places: list[int] = []
+    for place, (number, line) in enumerate(block):
+        if line.startswith(DOCSTART) or (not tokens and columns.is_comment(line)) or columns.is_part(line):
+            continue
+        cells = _split(line, tabs=columns.tabs)
+        if len(cells) != columns.count:
+            raise DataError(f"{path}:{number}: expected {columns.wanted}, found {shown(line)}")
+        tokens.append(cells[columns.token])
+        places.append(place)
+    between = "\t" if columns.tabs or columns.count == 1 else " "
+    fields = {"tokens": tokens, "lines": [line for _, line in block], "places": places, "between": between}
+    return Record(path, block[0][0], fields, tuple(block[place][0] for place in places))
 
 
 def place_of_token(record: Record, index: int) -> Record:
@@ -123,7 +164,7 @@ def _sentences(path: Path, columns: _Columns) -> Iterator[list[tuple[int, str]]]
             if lines:
                 yield lines
             lines = []
-        elif not (columns.numbered and PART.match(line)) and (lines or not columns.is_comment(line)):
+        elif not columns.is_part(line) and (lines or not columns.is_comment(line)):
             lines.append((number, line))
     if lines:
         yield lines

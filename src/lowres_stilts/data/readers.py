@@ -1,7 +1,7 @@
 """Strict readers: every record is whole and in its place, or the error names file and line."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -67,18 +67,31 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     try:
         with path.open("rb") as handle:
-            for number, raw in enumerate(handle, start=1):
-                body = _without_mark(path, raw) if number == 1 else raw
-                try:
-                    yield number, body.rstrip(b"\r\n").decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise DataError(f"{path}:{number}: not valid UTF-8 ({error.reason})") from error
+            yield from decoded(handle, path)
     except FileNotFoundError:
         raise DataError(
             f"{path}: no such file; check data.dir, or name the file under data.files in the recipe"
         ) from None
     except OSError as error:
         raise DataError(unreadable(path, error)) from error
+
+
+def decoded(raw_lines: Iterable[bytes], path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines of bytes in UTF-8, as `read_lines` gives those of a file.
+
+    Args:
+        raw_lines: with their line ends.
+        path: what errors name.
+
+    Raises:
+        DataError: a line is not UTF-8.
+    """
+    for number, raw in enumerate(raw_lines, start=1):
+        body = _without_mark(path, raw) if number == 1 else raw
+        try:
+            yield number, body.rstrip(b"\r\n").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}:{number}: not valid UTF-8 ({error.reason})") from error
 
 
 def _without_mark(path: Path, raw: bytes) -> bytes:
@@ -139,7 +152,16 @@ def read_jsonl(path: Path) -> Iterator[Record]:
     Raises:
         DataError: a line is no JSON object.
     """
-    for number, line in read_lines(path):
+    yield from objects(read_lines(path), path)
+
+
+def objects(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[Record]:
+    """Records of numbered lines with one JSON object in each; blank lines are skipped.
+
+    Raises:
+        DataError: a line is no JSON object.
+    """
+    for number, line in lines:
         if not line.strip():
             continue
         try:
