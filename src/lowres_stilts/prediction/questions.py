@@ -9,14 +9,6 @@ from lowres_stilts.prediction.rows import Row
 from lowres_stilts.runtime.families import FAMILIES, require_characters
 from lowres_stilts.runtime.manifest import AdapterPart
 
-COLUMNS = {
-    "classification": ("text", "text_pair"),
-    "tagging": ("tokens", "text"),
-    "qa": ("question", "context"),
-    "multiple_choice": ("prompt", "choices"),
-}
-"""Of each family, as files for training have them."""
-
 
 def question_of(row: Row, part: AdapterPart, renamed: Mapping[str, str]) -> Any:
     """What to ask the adapter; None where there is nothing in it.
