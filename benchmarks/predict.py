@@ -79,7 +79,7 @@ def compared(bundle: Path, texts: Sequence[str], rounds: int, stretch: int = 102
 
 def ours(bundle: Path) -> Callable[[Sequence[str]], object]:
     """What the command does with a stretch of rows, files left out."""
-    from lowres_stilts.prediction.answerers import open_answerer  # noqa: PLC0415
+    from lowres_stilts.prediction.bundles import open_answerer  # noqa: PLC0415
     from lowres_stilts.prediction.work import STRETCH  # noqa: PLC0415
 
     answerer = open_answerer(bundle, None)

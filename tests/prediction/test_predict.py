@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lowres_stilts.prediction.answerers import open_answerer
+from lowres_stilts.prediction.bundles import open_answerer
 from lowres_stilts.prediction.work import Order, answer_file
 from lowres_stilts.runtime import Bundle
 from tests.bundles import WORDS

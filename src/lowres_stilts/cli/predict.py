@@ -76,7 +76,7 @@ def predict_command(
 
 
 def _to_file(order: "Order", where: Path, adapter: str | None, output: Path, *, resume: bool) -> None:
-    from lowres_stilts.prediction.answerers import open_answerer
+    from lowres_stilts.prediction.bundles import open_answerer
     from lowres_stilts.prediction.rows import STANDARD_INPUT, on_disk
     from lowres_stilts.prediction.work import answer_file
 
@@ -94,7 +94,7 @@ def _to_file(order: "Order", where: Path, adapter: str | None, output: Path, *, 
 
 
 def _to_standard_output(order: "Order", where: Path, adapter: str | None, *, resume: bool) -> None:
-    from lowres_stilts.prediction.answerers import open_answerer
+    from lowres_stilts.prediction.bundles import open_answerer
     from lowres_stilts.prediction.rows import opened_rows
     from lowres_stilts.prediction.work import answer_stream
 
