@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowres_stilts.cli.help import example
+from lowres_stilts.names import require_folder
 
 if TYPE_CHECKING:
     from lowres_stilts.hub.verify import Package
@@ -37,8 +38,9 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
 ) -> None:
     """Scores a trained module in the languages of a task."""
-    from lowres_stilts.errors import UsageError
+    from lowres_stilts.errors import PackageError, UsageError
 
+    require_folder(folder, PackageError, "evaluate takes a finished run or an adapter package")
     if source is not None:
         data_settings(source, data)
     codes = listed(languages)

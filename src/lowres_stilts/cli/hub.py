@@ -12,6 +12,7 @@ import typer
 
 from lowres_stilts.cli.hub_list import list_command
 from lowres_stilts.errors import BundleError, PackageError, UsageError
+from lowres_stilts.names import require_folder
 
 if TYPE_CHECKING:
     from lowres_stilts.hub.push import Plan
@@ -174,7 +175,9 @@ def push_command(
     quiet_libraries()
     from lowres_stilts.hub.remote import check_name
 
-    check_name(repo)  # before what takes long to import
+    # Both before what takes long to import.
+    check_name(repo)
+    require_folder(folder, PackageError, "`lowres-stilts hub list` shows what there is")
     from lowres_stilts.hub.push import plan_push, push
 
     plan = plan_push(one_package(folder), repo, private=private, branch=revision, dry_run=dry_run)

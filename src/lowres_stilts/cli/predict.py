@@ -10,7 +10,8 @@ import typer
 
 from lowres_stilts.cli.help import example
 from lowres_stilts.cli.interrupt import interruptible
-from lowres_stilts.errors import UsageError
+from lowres_stilts.errors import PackageError, UsageError
+from lowres_stilts.names import require_folder
 
 if TYPE_CHECKING:
     from lowres_stilts.prediction.work import Order
@@ -53,6 +54,8 @@ def predict_command(
     """
     if sort not in {None, "uncertainty"}:
         raise UsageError(f"--sort: {sort!r} is not uncertainty")
+    # Libraries take seconds to import, and mistakes should not wait for them.
+    require_folder(where, PackageError, "predict takes a finished run, an adapter package or a bundle")
     from lowres_stilts.libraries import quiet_libraries
 
     quiet_libraries()
