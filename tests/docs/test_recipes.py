@@ -70,6 +70,12 @@ def write_names(folder: Path) -> None:
         (folder / "names" / f"{split}.conll").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
 
 
+def write_topics() -> None:
+    """The files of the tutorial on few labels, by its own lines."""
+    blocks = read_page((ROOT / "docs/tutorials/few-labels.md").read_text(encoding="utf-8"))
+    exec(next(block.text for block in blocks if block.kind == "python"), {})  # noqa: S102
+
+
 SHOWN = [(page, block) for page in PAGES for block in recipes_of(page)]
 
 
@@ -86,6 +92,8 @@ def test_a_recipe_learns(page, block, tmp_path, monkeypatch, request):
     (tmp_path / "recipe.yaml").write_text(block.text, encoding="utf-8")
     write_names(tmp_path)
     write_tickets(tmp_path, ".tsv" if page.name == "your-own-files.md" else ".jsonl")
+    if page.stem == "few-labels":
+        write_topics()
     changes = HERE | SIZES.get(page.name, {})
     if yaml.safe_load(block.text)["data"]["source"] == "xtreme":
         changes |= {"data.dir": str(request.getfixturevalue("benchmark_data"))}
