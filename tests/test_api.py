@@ -56,6 +56,16 @@ def test_a_folder_without_a_run_says_how_to_go_on(tmp_path):
         Run.open(tmp_path)
 
 
+def test_a_run_answers(finished):
+    texts = ["glad happy sun", "cry rain"]
+    first, second = finished.predict(texts)
+    assert {first.label, second.label} <= {"glad", "sad", "calm"}
+    assert sum(first.scores.values()) == pytest.approx(1)
+    assert [a.label for a in finished.predict(texts[::-1], tokens_per_batch=8)] == [second.label, first.label]
+    with pytest.raises(UsageError, match="takes one text, found a pair"):
+        finished.predict([("a", "b")])
+
+
 def test_a_run_becomes_a_bundle(finished, tmp_path):
     with pytest.raises(UsageError, match="preset 'tiny' is none of server-cpu, "):
         finished.export(tmp_path / "bundle", preset="tiny")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from lowres_stilts.pipeline.given import GivenModule
+    from lowres_stilts.prediction.packages import PackageAnswerer
     from lowres_stilts.runtime import Bundle
+    from lowres_stilts.runtime.predictions import Prediction
 
 WIDTH_OF_TEXT = 100
 
@@ -148,6 +150,30 @@ class Run:
                 raise UsageError(f"preset {preset!r} is none of {', '.join(PRESETS)}")
             export_bundle([self.folder], Path(output), storage=PRESETS[preset])
             return Bundle.load(output)
+
+    def predict(self, inputs: Sequence[Any], *, tokens_per_batch: int = 4096) -> "list[Prediction]":
+        """Answers of the target's module, in the order and the form of `Bundle.predict`.
+
+        The encoder is loaded when it is asked first. For a service or a long file, export a bundle: it is faster.
+
+        Args:
+            inputs: what the task is of: texts, pairs of texts, words, questions with contexts, prompts with choices.
+            tokens_per_batch: most tokens of a batch, padding counted in.
+
+        Raises:
+            UsageError: an input has another form, or the package answers for several tasks or languages.
+            PackageError: the run has no package, or it is damaged.
+            EncoderError: the encoder cannot be loaded.
+        """
+        return self._answerer.answers(inputs, tokens_per_batch=tokens_per_batch)
+
+    @cached_property
+    def _answerer(self) -> "PackageAnswerer":
+        quiet_libraries()
+        with naming_extras():
+            from lowres_stilts.prediction.packages import PackageAnswerer  # noqa: PLC0415
+
+            return PackageAnswerer(self.folder, None)
 
     def __str__(self) -> str:
         from rich.console import Console  # noqa: PLC0415

@@ -18,6 +18,7 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.pipeline.folder import RunFolder
 from lowres_stilts.prediction.answerers import one_of
 from lowres_stilts.runtime.batches import batches, padded
+from lowres_stilts.runtime.bundle import TOKENS_PER_BATCH
 from lowres_stilts.runtime.families import FAMILIES
 from lowres_stilts.runtime.predictions import Prediction
 from lowres_stilts.sums import sha256_of
@@ -27,13 +28,12 @@ from lowres_stilts.text.slices import finish, read_whole
 class PackageAnswerer:
     """A package, or that of a run's target, over the encoder as it was in training."""
 
-    def __init__(self, where: Path, adapter: str | None, *, tokens_per_batch: int) -> None:
+    def __init__(self, where: Path, adapter: str | None) -> None:
         """Loads encoder, module and head.
 
         Args:
             where: a package or a finished run.
             adapter: the name that it would have in a bundle; none where there is but one.
-            tokens_per_batch: most tokens of a batch, padding counted in.
 
         Raises:
             LowresStiltsError: the package is damaged or has no such adapter, or the encoder cannot be loaded.
@@ -47,25 +47,24 @@ class PackageAnswerer:
         read_whole(encoder.tokenizer)
         self.part = adapter_part(item, encoder)
         self.version = sha256_of(package.folder / MANIFEST)
-        self._tokens = tokens_per_batch
 
-    def answers(self, asked: Sequence[Any]) -> list[Prediction]:
-        """In the order of what is asked."""
+    def answers(self, asked: Sequence[Any], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> list[Prediction]:
+        """In the order of what is asked, with at most so many tokens in a batch, padding counted in."""
         family = FAMILIES[self.part.family]
         given = [family.check(self.part, item) for item in asked]
         encoded = finish(family.encode(self._loaded.encoder.tokenizer, given, self.part.max_length))
-        scores = iter(self._scores([ids for parts in encoded for ids in parts.ids]))
+        scores = iter(self._scores([ids for parts in encoded for ids in parts.ids], tokens_per_batch))
         return [
             family.decode(self.part, item, parts, [next(scores) for _ in parts.ids])
             for item, parts in zip(given, encoded, strict=True)
         ]
 
-    def _scores(self, rows: Sequence[list[int]]) -> list[NDArray[np.float32]]:
+    def _scores(self, rows: Sequence[list[int]], tokens: int) -> list[NDArray[np.float32]]:
         """Of each sequence: `[labels]`, or `[length, labels]` of its tokens."""
         encoder, per_token = self._loaded.encoder, FAMILIES[self.part.family].head == "token"
         found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(rows)
         with torch.inference_mode():
-            for chosen in batches([len(ids) for ids in rows], self._tokens):
+            for chosen in batches([len(ids) for ids in rows], tokens):
                 ids, mask = send_batch(encoder, *padded([rows[number] for number in chosen], encoder.pad_id))
                 scores = self._loaded.network(self.part.task, ids, mask).float().cpu().numpy()
                 for place, number in enumerate(chosen):
