@@ -157,7 +157,7 @@ class Run:
         The encoder is loaded when it is asked first. For a service or a long file, export a bundle: it is faster.
 
         Args:
-            inputs: what the task is of: texts, pairs of texts, words, questions with contexts, prompts with choices.
+            inputs: what the task is of: texts, pairs, words, questions with contexts, prompts with choices.
             tokens_per_batch: most tokens of a batch, padding counted in.
 
         Raises:
