@@ -20,7 +20,6 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.recipe.schema import Recipe
 from lowres_stilts.tasks.load import find_task
 from tests.bundles import finished_packages
-from tests.models import write_tiny_model
 
 CLASSES = {
     "mood": ORTModelForSequenceClassification,
@@ -41,22 +40,18 @@ def torch_scores(folder, encoded):
         return loaded.network(name, encoded["input_ids"], encoded["attention_mask"]).numpy()
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
+@pytest.fixture(scope="session")
+def packages(once):
     """Of every family, on every architecture, with both layouts of heads."""
     found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for task, architecture, head in (
-            ("mood", "bert", "library"),
-            ("tags", "xlm-roberta-xl", "library"),
-            ("asked", "xlm-roberta", "mean"),
-        ):
-            folder = tmp_path_factory.mktemp(task)
-            model = write_tiny_model(folder / "base", architecture)
-            _, made = finished_packages(folder, model, target__task=task, model__head=head)
-            found[task] = made["2-target"]
-            found["choice"] = made["1-intermediate"]
+    for task, architecture, head in (
+        ("mood", "bert", "library"),
+        ("tags", "xlm-roberta-xl", "library"),
+        ("asked", "xlm-roberta", "mean"),
+    ):
+        _, made = finished_packages(once, architecture, target__task=task, model__head=head)
+        found[task] = made["2-target"]
+        found["choice"] = made["1-intermediate"]
     return found
 
 

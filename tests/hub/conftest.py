@@ -4,16 +4,14 @@ import shutil
 
 import pytest
 
-from tests.hub.test_pack import finished_run
+from tests.hub.lora_runs import finished_lora
 from tests.hub_repo_server import hub_serving
 from tests.shell import Shell, hub_environment
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finished_run(tmp_path_factory.mktemp("run"), "xlm-roberta", "library")[1][-1]
+@pytest.fixture(scope="session")
+def sound(once):
+    return finished_lora(once)[1][-1]
 
 
 @pytest.fixture

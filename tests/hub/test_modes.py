@@ -13,7 +13,7 @@ from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.lora import ModuleStack
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
-from tests.hub.test_pack import IDS, MASK, our_scores
+from tests.hub.lora_runs import IDS, MASK, our_scores
 from tests.models import write_tiny_model
 from tests.project import write_project
 
