@@ -19,6 +19,7 @@ from lowres_stilts.encoder.load import Encoder
 from lowres_stilts.modules.network import Network
 from lowres_stilts.pipeline import phase, run
 from lowres_stilts.recipe import Recipe
+from lowres_stilts.tasks.batches import make_batch
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import Report, Schedule, train
 from lowres_stilts.training.plan import Job, make_plan
@@ -65,6 +66,7 @@ def _write(
     with torch.no_grad():
         for name, parameter in (learned | network.head_weights()).items():
             parameter.copy_(_moved(name, parameter, random))
+        _balance(network, encoder, jobs)
     score = dev_score()
     pace = (schedule.epochs, schedule.tokens_per_batch, schedule.accumulate, schedule.evaluate_every)
     names = ("epochs", "tokens_per_batch", "accumulate", "evaluate_every")
@@ -72,6 +74,18 @@ def _write(
     for number in range(1, updates + 1):
         report(Report(number, updates, 1 / number, schedule.head_lr, 1.0, score if number == updates else None))
     return Progress(updates, score, updates, seconds=float(updates), tokens=updates)
+
+
+def _balance(network: Network, encoder: Encoder, jobs: Mapping[str, Job]) -> None:
+    """Has classifiers score all labels alike on average, or one would be the answer to everything."""
+    for name, job in jobs.items():
+        if job.task.family not in {"classification", "tagging"}:
+            continue
+        batch = make_batch(job.features, range(len(job.features)), encoder.pad_id)
+        ids, mask = (torch.tensor(values, device=encoder.device) for values in (batch.ids, batch.mask))
+        scores = network.eval()(name, ids, mask)
+        kept = scores if scores.ndim == 2 else scores[mask.bool()]
+        network.head_weights()[f"{name}.projection.bias"].sub_(kept.mean(0))
 
 
 def _moved(name: str, weights: Tensor, random: torch.Generator) -> Tensor:
