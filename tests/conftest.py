@@ -73,3 +73,14 @@ def zoo(once) -> "Zoo":
     from tests.bundles import make_zoo
 
     return make_zoo(once)
+
+
+@pytest.fixture(scope="session")
+def exported(zoo, once) -> Path:
+    """The adapter `first` of that bundle in a folder of its own."""
+    from lowres_stilts.export.onto import export_adapter
+
+    def make(folder: Path) -> None:
+        export_adapter(zoo.packages["first"], zoo.bundle, folder / "first")
+
+    return once("exported", make) / "first"

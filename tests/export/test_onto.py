@@ -16,13 +16,15 @@ from tests.bundles import finished_packages, summed
 TEXTS = ["glad sun", "the rain of tea smile sad", "cat"]
 
 
-@pytest.fixture(scope="module")
-def made(zoo, tmp_path_factory):
+@pytest.fixture(scope="session")
+def made(zoo, once):
     """A bundle without `first`, and `first` in a folder."""
-    folder = tmp_path_factory.mktemp("onto")
-    export_bundle([zoo.packages["second"]], folder / "bundle", storage=EXACT)
-    export_adapter(zoo.packages["first"], folder / "bundle", folder / "first")
-    return folder
+
+    def make(folder):
+        export_bundle([zoo.packages["second"]], folder / "bundle", storage=EXACT)
+        export_adapter(zoo.packages["first"], folder / "bundle", folder / "first")
+
+    return once("onto", make)
 
 
 def test_it_answers_as_if_it_had_been_exported_with_the_bundle(zoo, made):
