@@ -50,4 +50,9 @@ def write_tiny_model(folder: Path, family: str = "xlm-roberta", *, layers: int =
 
 def tiny_base(once: Once, family: str = "xlm-roberta") -> Path:
     """A tiny encoder that tests share; nobody may change it."""
-    return once(f"base-{family}", lambda folder: write_tiny_model(folder, family))
+
+    def make(folder: Path) -> None:
+        with torch.random.fork_rng(devices=[]):
+            write_tiny_model(folder, family)
+
+    return once(f"base-{family}", make)

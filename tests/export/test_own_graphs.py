@@ -16,6 +16,8 @@ from tests.bundles import finished_packages
 from tests.hub.adapter_runs import finished_adapters
 
 DORA = {"intermediate": None, "target__transfer": "none", "target__module": {"dora": True, "rank": 2}}
+TRAINED = {"trained": True}
+"""For one of each, and for the tests of their cards too."""
 TEXTS = ["glad sun", "the rain of tea smile sad", "cat"]
 
 
@@ -24,7 +26,7 @@ def module(kind):
 
 
 CASES = {
-    "stack": ("stack", "xlm-roberta", {}),
+    "stack": ("stack", "xlm-roberta", TRAINED),
     "bert": ("stack", "bert", {}),
     "xl": ("stack", "xlm-roberta-xl", {}),
     "double": (
@@ -36,9 +38,9 @@ CASES = {
     "parallel": ("none", "xlm-roberta", {"target__module": module("par_bn")}),
     "parallel-xl": ("none", "xlm-roberta-xl", {"target__module": module("par_bn")}),
     "mixed-kinds": ("stack", "xlm-roberta", {"target__module": module("par_bn")}),
-    "fuse": ("fuse", "xlm-roberta", {}),
+    "fuse": ("fuse", "xlm-roberta", TRAINED),
     "fuse-parallel": ("fuse", "bert", {"intermediate__module": module("par_bn")}),
-    "languages": ("languages", "xlm-roberta", {}),
+    "languages": ("languages", "xlm-roberta", TRAINED),
     "languages-bert": ("languages", "bert", {}),
 }
 
