@@ -22,14 +22,14 @@ from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.batches import make_batch
 from lowres_stilts.training.checkpoint import Progress
 from lowres_stilts.training.loop import Report, Schedule, train
-from lowres_stilts.training.plan import Job, make_plan
+from lowres_stilts.training.plan import Job, Plan, make_plan
 
 SIZE = 0.1
 """Standard deviation of what is added to initial weights: hidden states change clearly and stay finite."""
 
 
 def write_run(recipe: Recipe, folder: Path, phases: str = "") -> dict[str, Any]:
-    """The results of a run whose phases that are named so, or begin so, are written and not trained."""
+    """The results of a run whose phases are written and not trained, all or those whose names begin so."""
     with written_phases(recipe.name, phases):
         return run(recipe, folder, display=Display(quiet=True))
 
@@ -68,12 +68,21 @@ def _write(
             parameter.copy_(_moved(name, parameter, random))
         _balance(network, encoder, jobs)
     score = dev_score()
-    pace = (schedule.epochs, schedule.tokens_per_batch, schedule.accumulate, schedule.evaluate_every)
-    names = ("epochs", "tokens_per_batch", "accumulate", "evaluate_every")
-    updates = len(make_plan(jobs, **dict(zip(names, pace, strict=True)), seed=seed).updates)
+    updates = len(_plan(jobs, schedule, seed).updates)
     for number in range(1, updates + 1):
         report(Report(number, updates, 1 / number, schedule.head_lr, 1.0, score if number == updates else None))
     return Progress(updates, score, updates, seconds=float(updates), tokens=updates)
+
+
+def _plan(jobs: Mapping[str, Job], schedule: Schedule, seed: int) -> Plan:
+    return make_plan(
+        jobs,
+        epochs=schedule.epochs,
+        tokens_per_batch=schedule.tokens_per_batch,
+        accumulate=schedule.accumulate,
+        evaluate_every=schedule.evaluate_every,
+        seed=seed,
+    )
 
 
 def _balance(network: Network, encoder: Encoder, jobs: Mapping[str, Job]) -> None:

@@ -19,13 +19,13 @@ def package(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / "package")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serving():
     with hub_serving() as hub:
         yield hub
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def started(serving, tmp_path_factory):
     with Shell(hub_environment(serving.endpoint, tmp_path_factory.mktemp("home"))) as shell:
         yield shell
