@@ -27,7 +27,8 @@ def serving():
 
 @pytest.fixture(scope="session")
 def started(serving, tmp_path_factory):
-    with Shell(hub_environment(serving.endpoint, tmp_path_factory.mktemp("home"))) as shell:
+    home = tmp_path_factory.mktemp("home")
+    with Shell(hub_environment(serving.endpoint, home, LOWRES_STILTS_CACHE=str(home / "cache"))) as shell:
         yield shell
 
 

@@ -18,11 +18,9 @@ from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
-from tests.hub_repo_server import hub_serving
 from tests.models import write_tiny_model
 from tests.project import write_project
 from tests.runs import packages_of
-from tests.shell import Shell, hub_environment
 from tests.written import write_run
 
 TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128, "fit": False}
@@ -277,33 +275,26 @@ def test_what_cannot_be_begun_with_is_refused(project, first, tmp_path):
         begun_with(recipe, [package], tmp_path / "run", *ties)
 
 
-def test_a_repository_is_pinned_to_its_commit_and_kept(first, tmp_path):
+def test_a_repository_is_pinned_to_its_commit_and_kept(first, hub, shell, tmp_path):
     recipe, package, _ = first
     files = {path.name: path.read_bytes() for path in package.iterdir()}
     values = recipe.model_dump(mode="json", exclude_unset=True)
     values["intermediate"] = {"package": {"id": "me/mood"}}
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))
-    with hub_serving() as hub:
-        repository = hub.repository("me/mood", files)
-        commit = repository.branches["main"]
-        environment = hub_environment(hub.endpoint, tmp_path / "home", LOWRES_STILTS_CACHE=str(tmp_path / "cache"))
-        with Shell(environment) as shell:
-            done = shell("run", path, "-o", tmp_path / "run")
-            assert done.returncode == 0, done.stderr
-            written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["intermediate"]["package"]
-            assert written == [{"id": "me/mood", "revision": commit, "sha256": open_hash(package)}]
-            repository.add("main", {**files, "stilts.json": b"{}"})
-            asked = len(hub.log)
-            again = shell("run", path, "-o", tmp_path / "run", "--resume")
-            assert again.returncode == 0, again.stderr
-            assert len(hub.log) == asked, "what was pinned is there"
-            moved = shell(
-                "run", path, "-o", tmp_path / "run", "--resume", "--set", "intermediate.package.revision=x"
-            )
-            assert moved.returncode != 0
-            unknown = shell("run", path, "-o", tmp_path / "new", "--set", "intermediate.package=me/none")
-            assert unknown.stderr.startswith(
-                "error: intermediate.package: no folder me/none here; on the Hub, me/none:"
-            )
-            assert not (tmp_path / "new").exists()
+    repository = hub.repository("me/mood", files)
+    commit = repository.branches["main"]
+    done = shell("run", path, "-o", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["intermediate"]["package"]
+    assert written == [{"id": "me/mood", "revision": commit, "sha256": open_hash(package)}]
+    repository.add("main", {**files, "stilts.json": b"{}"})
+    asked = len(hub.log)
+    again = shell("run", path, "-o", tmp_path / "run", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert len(hub.log) == asked, "what was pinned is there"
+    moved = shell("run", path, "-o", tmp_path / "run", "--resume", "--set", "intermediate.package.revision=x")
+    assert moved.returncode != 0
+    unknown = shell("run", path, "-o", tmp_path / "new", "--set", "intermediate.package=me/none")
+    assert unknown.stderr.startswith("error: intermediate.package: no folder me/none here; on the Hub, me/none:")
+    assert not (tmp_path / "new").exists()
