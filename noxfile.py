@@ -18,7 +18,7 @@ EXTRAS = ("core", "train", "export", "serve", "study", "starter", "tensorboard",
 VERSIONS = ("lowest-direct", "highest")
 SCRATCH = Path(".nox") / "matrix"
 DIST = SCRATCH / "dist"
-ZOO = SCRATCH / "zoo"
+BUNDLE = SCRATCH / "zoo" / "bundle"
 
 
 @nox.session
@@ -32,10 +32,10 @@ def dist(session: nox.Session) -> None:
 @nox.session
 def bundle(session: nox.Session) -> None:
     """Writes the bundle that environments without torch answer from."""
-    if (ZOO / "bundle").is_dir():
+    if BUNDLE.is_dir():
         session.skip("it is there")
     session.install(f"{_wheel(session)}[export]", *session.posargs)
-    session.run("python", "tests/smoke.py", "bundle", str(ZOO), env={"PYTHONPATH": "."})
+    session.run("python", "tests/smoke.py", "bundle", str(SCRATCH), env={"PYTHONPATH": "."})
 
 
 @nox.session(python=["3.11", "3.12", "3.13"], requires=["bundle"])
@@ -53,7 +53,7 @@ def extras(session: nox.Session, extra: str, versions: str) -> None:
     session.install("--constraint", str(limits), f"{_wheel(session)}{name}", *session.posargs)
     session.run("uv", "pip", "check", external=True)
     # The tests' own modules come from here, the package from the environment.
-    session.run("python", "tests/smoke.py", extra, str(ZOO / "bundle"), env={"PYTHONPATH": "."})
+    session.run("python", "tests/smoke.py", extra, str(BUNDLE), env={"PYTHONPATH": "."})
 
 
 def _wheel(session: nox.Session) -> Path:

@@ -1,4 +1,4 @@
-"""Packages of every family from real runs at tiny size, and bundles of them."""
+"""Packages of every family from runs at tiny size, and bundles of them."""
 
 import json
 import random
@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowres_stilts.display import Display
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.presets import EXACT
-from lowres_stilts.hub.pack import pack_run
-from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.runtime.sums import write_sums
-from tests.models import write_tiny_model
-from tests.project import MOODS, write_project
+from tests.once import Once
+from tests.project import MOODS
+from tests.runs import finished_run
 
-TRAIN = {"epochs": 8, "lr": 2e-2, "tokens_per_batch": 256}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 256, "fit": False}
 MODULE = {"rank": 4, "alpha": 8}
 SHORT = 24
 """Most tokens of a sequence: long texts need several windows."""
 WORDS = sorted({word for words in MOODS.values() for word in words.split()})
-FLOAT = {"model__quantize": "none", "model__embeddings": "none", "model__compute": "float32"}
 QUICK: dict[str, Any] = {
     "intermediate__module": MODULE,
     "intermediate__train": TRAIN,
@@ -51,13 +48,9 @@ class Zoo:
         return list(dict.fromkeys(self.packages.values()))
 
 
-def finished_packages(folder: Path, model: Path, **changes: Any) -> tuple[Recipe, dict[str, Path]]:
-    """Runs the pipeline; the recipe, and packages by phase."""
-    path = write_project(folder, model, examples=24, **(QUICK | FLOAT | changes))
-    _add_more(folder / "data")
-    recipe = Recipe.load(path, MORE)
-    run(recipe, folder / "run", display=Display())
-    return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
+def finished_packages(once: Once, family: str = "xlm-roberta", **changes: Any) -> tuple[Recipe, dict[str, Path]]:
+    """The recipe, and packages by phase."""
+    return finished_run(once, family=family, settings=MORE, add=_add_more, **(QUICK | changes))
 
 
 MORE = [
@@ -86,16 +79,12 @@ def _add_more(data: Path) -> None:
     (data / "maybe-en.json").write_text(json.dumps({"data": [{"title": "", "paragraphs": paragraphs}]}))
 
 
-def make_zoo(folder: Path) -> Zoo:
+def make_zoo(once: Once) -> Zoo:
     """Two stacked phases, several tasks in one package, all families, and both layouts of heads, in one bundle."""
-    model = write_tiny_model(folder / "base")
-    stacked, first = finished_packages(
-        folder / "first", model, name="first", intermediate__tasks=["choice", "tags", "squad_v2"]
-    )
+    stacked, first = finished_packages(once, name="first", intermediate__tasks=["choice", "tags", "squad_v2"])
     _, second = finished_packages(
-        folder / "second", model, name="second", intermediate__tasks=["twin"], target__task="asked",
-        model__head="library",
-    )  # fmt: skip
+        once, name="second", intermediate__tasks=["twin"], target__task="asked", model__head="library"
+    )
     one, two = "1-intermediate", "2-target"
     found = {
         "first-intermediate-choice": (first[one], "choice"),
@@ -106,9 +95,9 @@ def make_zoo(folder: Path) -> Zoo:
         "second": (second[two], "asked"),
     }
     packages = {name: path for name, (path, _) in found.items()}
-    zoo = Zoo(folder / "bundle", stacked, packages, {name: task for name, (_, task) in found.items()})
-    export_bundle(zoo.places, zoo.bundle, storage=EXACT)
-    return zoo
+    places = list(dict.fromkeys(packages.values()))
+    folder = once("zoo", lambda folder: export_bundle(places, folder / "bundle", storage=EXACT))
+    return Zoo(folder / "bundle", stacked, packages, {name: task for name, (_, task) in found.items()})
 
 
 def copied(bundle: Path, to: Path) -> Path:

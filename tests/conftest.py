@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tests.models import write_tiny_model
+from tests.models import tiny_base
+from tests.once import Once
 
 if TYPE_CHECKING:
     from tests.bundles import Zoo
@@ -40,8 +41,15 @@ def benchmark_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+def once(tmp_path_factory) -> Once:
+    """Makes folders that all processes of the session share."""
+    base = tmp_path_factory.getbasetemp()
+    return Once((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(once) -> Path:
+    return tiny_base(once)
 
 
 @pytest.fixture
@@ -64,10 +72,19 @@ def write(tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def zoo(tmp_path_factory) -> "Zoo":
-    """A bundle of real tiny adapters of every family."""
+def zoo(once) -> "Zoo":
+    """A bundle of tiny adapters of every family."""
     from tests.bundles import make_zoo
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return make_zoo(tmp_path_factory.mktemp("zoo"))
+    return make_zoo(once)
+
+
+@pytest.fixture(scope="session")
+def exported(zoo, once) -> Path:
+    """The adapter `first` of that bundle in a folder of its own."""
+    from lowres_stilts.export.onto import export_adapter
+
+    def make(folder: Path) -> None:
+        export_adapter(zoo.packages["first"], zoo.bundle, folder / "first")
+
+    return once("exported", make) / "first"

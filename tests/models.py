@@ -14,6 +14,7 @@ from transformers import (
     XLMRobertaXLModel,
 )
 
+from tests.once import Once
 from tests.tiny import tiny_tokenizer
 
 # bitsandbytes wants output sizes divisible by 32 on CPUs.
@@ -45,3 +46,13 @@ def write_tiny_model(folder: Path, family: str = "xlm-roberta", *, layers: int =
         tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
     return folder
+
+
+def tiny_base(once: Once, family: str = "xlm-roberta") -> Path:
+    """A tiny encoder that tests share; nobody may change it."""
+
+    def make(folder: Path) -> None:
+        with torch.random.fork_rng(devices=[]):
+            write_tiny_model(folder, family)
+
+    return once(f"base-{family}", make)

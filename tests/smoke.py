@@ -156,11 +156,12 @@ def _run_of_a_tiny_model(trackers: Sequence[str] = ()) -> Iterator[lowres_stilts
 
 def _write_bundle(folder: Path | None) -> None:
     from tests.bundles import make_zoo
+    from tests.once import Once
 
     if folder is None:
         sys.exit("say where to write the bundle")
     os.environ.setdefault("LOWRES_STILTS_CACHE", str(folder / "cache"))
-    make_zoo(folder)
+    make_zoo(Once(folder))
 
 
 if __name__ == "__main__":

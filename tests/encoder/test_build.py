@@ -8,14 +8,14 @@ from transformers import AutoConfig, AutoModel, BitsAndBytesConfig
 from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.encoder.quantize import stored_bytes
 from lowres_stilts.errors import EncoderError
-from tests.models import write_tiny_model
+from tests.models import tiny_base, write_tiny_model
 
 FAMILIES = ["xlm-roberta", "xlm-roberta-xl", "bert"]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def folder(request, tmp_path_factory):
-    return write_tiny_model(tmp_path_factory.mktemp("families") / request.param, request.param)
+@pytest.fixture(scope="session", params=FAMILIES)
+def folder(request, once):
+    return tiny_base(once, request.param)
 
 
 def _quantization(quantize, dtype):

@@ -7,7 +7,7 @@ import torch
 from lowres_stilts.encoder import load
 from lowres_stilts.encoder.load import compute_on, load_encoder, load_tokenizer, weights_bytes
 from lowres_stilts.errors import EncoderError
-from tests.models import write_tiny_model
+from tests.models import tiny_base
 
 FAMILIES = ["xlm-roberta", "xlm-roberta-xl", "bert"]
 
@@ -18,9 +18,9 @@ def _states(encoder, seed=0):
         return encoder.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.float()
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def folder(request, tmp_path_factory):
-    return write_tiny_model(tmp_path_factory.mktemp("families") / request.param, request.param)
+@pytest.fixture(scope="session", params=FAMILIES)
+def folder(request, once):
+    return tiny_base(once, request.param)
 
 
 @pytest.mark.parametrize("compute", ["float32", "bf16"])

@@ -18,7 +18,6 @@ from lowres_stilts.runtime import Bundle
 from lowres_stilts.runtime.sums import verify_sums
 from lowres_stilts.tasks.load import find_task, open_source
 from tests.bundles import finished_packages
-from tests.models import write_tiny_model
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +30,15 @@ def exported(places, output, **settings):
 
 
 @pytest.fixture
-def run_folder(tmp_path):
+def run_folder(once):
     """A finished run in NF4 with an attention-only module, as a user would have it."""
-    model = write_tiny_model(tmp_path / "base", "bert")
     nf4 = {"model__quantize": "nf4", "model__embeddings": "int8"}
-    finished_packages(
-        tmp_path / "made", model, **nf4,
+    _, packages = finished_packages(
+        once, "bert", **nf4,
         intermediate=None, target__transfer="none", target__module={"rank": 2, "targets": "attention"},
         evaluate={"baseline": False, "languages": ["en"]},
     )  # fmt: skip
-    return tmp_path / "made" / "run"
+    return packages["2-target"].parents[2]
 
 
 def test_a_run_in_nf4_with_a_module_on_some_layers(run_folder, tmp_path):
@@ -187,20 +185,20 @@ def test_evaluation_data_without_answers_is_named(zoo, tmp_path):
     assert told[-1] == "mood: no labelled examples, so its scores are not compared"
 
 
-def test_how_texts_are_embedded_comes_from_the_first_recipe_that_says_so(tmp_path):
-    model = write_tiny_model(tmp_path / "base")
+def test_how_texts_are_embedded_comes_from_the_first_recipe_that_says_so(once, tmp_path):
     plain = {"intermediate": None, "target__transfer": "none"}
-    _, first = finished_packages(tmp_path / "one", model, name="one", **plain)
-    _, second = finished_packages(tmp_path / "two", model, name="two", **plain)
-    unsaid = first["2-target"]
+    unsaid, said = (
+        shutil.copytree(finished_packages(once, name=name, **plain)[1]["2-target"], tmp_path / name)
+        for name in ("one", "two")
+    )
     for text, layer in (('"layer": 1', 9), ('"layer": 1', -4)):
-        change(second["2-target"], text, f'"layer": {layer}')
+        change(said, text, f'"layer": {layer}')
         with pytest.raises(ExportError, match=f"evaluate.retrieval.layer of a package: {layer} is out of range"):
-            exported([second["2-target"]], tmp_path / "bundle")
-        change(second["2-target"], f'"layer": {layer}', text)
+            exported([said], tmp_path / "bundle")
+        change(said, f'"layer": {layer}', text)
     for text, default in (('"layer": 1', '"layer": -1'), ('"cls"', '"mean"'), ('"good "', '""')):
         change(unsaid, text, default)
-    manifest = exported([unsaid, second["2-target"]], tmp_path / "bundle")
+    manifest = exported([unsaid, said], tmp_path / "bundle")
     assert manifest.embedding.model_dump() == {"layer": 1, "pooling": "cls", "prefix": "good ", "max_length": 78}
     alone = exported([unsaid], tmp_path / "alone")
     assert (alone.embedding.layer, alone.embedding.pooling, alone.embedding.prefix) == (2, "mean", "")
@@ -215,7 +213,7 @@ def change(package, text, other):
     write_sums(package)
 
 
-def test_what_cannot_be_exported_is_named(zoo, tmp_path):
+def test_what_cannot_be_exported_is_named(zoo, once, tmp_path):
     output = tmp_path / "bundle"
     with pytest.raises(UsageError, match="is there already; choose another folder"):
         exported(zoo.places, tmp_path)
@@ -223,13 +221,7 @@ def test_what_cannot_be_exported_is_named(zoo, tmp_path):
         exported([tmp_path / "nowhere"], output)
     with pytest.raises(PackageError, match="another package is called first too; export them apart"):
         exported([zoo.packages["first"], zoo.packages["first"]], output)
-    other = write_tiny_model(tmp_path / "other", "bert")
-    _, packages = finished_packages(
-        tmp_path / "made",
-        other,
-        intermediate=None,
-        target__transfer="none",
-    )
+    _, packages = finished_packages(once, "bert", intermediate=None, target__transfer="none")
     with pytest.raises(PackageError, match="a bundle has one base, so export them apart"):
         exported([zoo.packages["first"], packages["2-target"]], output)
     assert not output.exists()

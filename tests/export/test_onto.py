@@ -12,18 +12,19 @@ from lowres_stilts.export.presets import EXACT
 from lowres_stilts.runtime import Bundle
 from lowres_stilts.sums import sha256_of
 from tests.bundles import finished_packages, summed
-from tests.models import write_tiny_model
 
 TEXTS = ["glad sun", "the rain of tea smile sad", "cat"]
 
 
-@pytest.fixture(scope="module")
-def made(zoo, tmp_path_factory):
+@pytest.fixture(scope="session")
+def made(zoo, once):
     """A bundle without `first`, and `first` in a folder."""
-    folder = tmp_path_factory.mktemp("onto")
-    export_bundle([zoo.packages["second"]], folder / "bundle", storage=EXACT)
-    export_adapter(zoo.packages["first"], folder / "bundle", folder / "first")
-    return folder
+
+    def make(folder):
+        export_bundle([zoo.packages["second"]], folder / "bundle", storage=EXACT)
+        export_adapter(zoo.packages["first"], folder / "bundle", folder / "first")
+
+    return once("onto", make)
 
 
 def test_it_answers_as_if_it_had_been_exported_with_the_bundle(zoo, made):
@@ -61,9 +62,8 @@ def test_a_damaged_folder_is_refused_and_the_bundle_goes_on(made, tmp_path):
     assert bundle.adapters == ("second",)
 
 
-def test_another_base_is_refused(zoo, made, tmp_path):
-    other = write_tiny_model(tmp_path / "other", "bert")
-    _, packages = finished_packages(tmp_path / "made", other, intermediate=None, target__transfer="none")
+def test_another_base_is_refused(zoo, made, once, tmp_path):
+    _, packages = finished_packages(once, "bert", intermediate=None, target__transfer="none")
     with pytest.raises(ExportError, match="its base is"):
         export_adapter(packages["2-target"], made / "bundle", tmp_path / "out")
     export_bundle([packages["2-target"]], tmp_path / "bundle", storage=EXACT)

@@ -7,19 +7,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lowres_stilts.display import Display
 from lowres_stilts.errors import PackageError, RecipeError
 from lowres_stilts.export.bundle import export_bundle
 from lowres_stilts.export.presets import EXACT
 from lowres_stilts.export.sources import items_of, open_packages
 from lowres_stilts.hub.checksums import write_sums
 from lowres_stilts.hub.pack import pack_run
-from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.runtime.bundle import Bundle
 from lowres_stilts.study.runs import write_run_report
 from tests.hub.adapter_runs import MODULE, QUICK, TRAIN
 from tests.project import write_project
+from tests.written import write_run
 
 TASKS = {"mood": "meine Stimmung ä", "choice": "zwei Fragen", "tags": "tags.neu"}
 LANGUAGE = "Suahili (Kenia)"
@@ -53,7 +52,7 @@ def test_odd_names_of_tasks_reach_the_bundle(tmp_path, tiny_model, private_cache
         target__transfer="fuse",
         evaluate__languages=["sw"],
     )
-    run(recipe, tmp_path / "run", display=Display())
+    write_run(recipe, tmp_path / "run")
     packages = pack_run(tmp_path / "run")
     write_run_report(tmp_path / "run")
     (predictions,) = (tmp_path / "run" / "predictions").iterdir()
@@ -78,7 +77,7 @@ def test_several_heads_of_odd_tasks_are_adapters_of_their_own(tmp_path, tiny_mod
         target__module={"rank": 2},
         evaluate__languages=["en"],
     )
-    run(recipe, tmp_path / "run", display=Display())
+    write_run(recipe, tmp_path / "run")
     first = pack_run(tmp_path / "run")[0]
     manifest = export_bundle([first], tmp_path / "bundle", storage=EXACT)
     spaced, plain = (part.name for part in manifest.adapters)
@@ -114,7 +113,7 @@ def test_a_language_adapter_of_an_odd_language_answers_for_it(tmp_path, tiny_mod
         evaluate__languages=["sw"],
         data__files__mlm={"train": "text-test-{lang}.txt"},
     )
-    run(recipe, tmp_path / "run", display=Display())
+    write_run(recipe, tmp_path / "run")
     package = pack_run(tmp_path / "run")[-1]
     (opened,) = open_packages([package])
     composition = opened.manifest.composition

@@ -2,31 +2,23 @@
 
 import torch
 
-from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import load_encoder
-from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.bottleneck import AdapterStack
 from lowres_stilts.modules.network import Network, make_head
-from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.families import FAMILIES
 from lowres_stilts.tasks.load import find_task
-from tests.models import write_tiny_model
-from tests.project import write_project
+from tests.runs import finished_run
 
 IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
 MASK = (IDS != 1).long()
 MODULE = {"kind": "bottleneck", "reduction": 4}
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128, "fit": False}
 QUICK = {
     "intermediate__module": MODULE,
     "intermediate__train": TRAIN,
     "target__module": MODULE,
     "target__train": TRAIN,
-    "model__quantize": "none",
-    "model__embeddings": "none",
-    "model__compute": "float32",
     "evaluate__baseline": False,
 }
 TEXTS = ["data.files.mlm={train: 'text-test-{lang}.txt'}"]
@@ -40,13 +32,10 @@ MODES = {
 }
 
 
-def finished_adapters(folder, mode="stack", *, family="xlm-roberta", head="library", **changes):
+def finished_adapters(once, mode="stack", *, family="xlm-roberta", head="library", trained=False, **changes):
     """The recipe, and packages by phase."""
-    model = write_tiny_model(folder / "base", family)
-    path = write_project(folder, model, examples=24, **(QUICK | MODES[mode] | {"model__head": head} | changes))
-    recipe = Recipe.load(path, TEXTS)
-    run(recipe, folder / "run", display=Display())
-    return recipe, {path.parent.name: path for path in pack_run(folder / "run")}
+    changes = QUICK | MODES[mode] | {"model__head": head} | changes
+    return finished_run(once, family=family, trained=trained, settings=TEXTS, **changes)
 
 
 def without_padding(scores, mask):

@@ -4,16 +4,14 @@ import shutil
 
 import pytest
 
-from tests.hub.test_pack import finished_run
+from tests.hub.lora_runs import finished_lora
 from tests.hub_repo_server import hub_serving
 from tests.shell import Shell, hub_environment
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finished_run(tmp_path_factory.mktemp("run"), "xlm-roberta", "library")[1][-1]
+@pytest.fixture(scope="session")
+def sound(once):
+    return finished_lora(once)[1][-1]
 
 
 @pytest.fixture
@@ -21,15 +19,16 @@ def package(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / "package")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serving():
     with hub_serving() as hub:
         yield hub
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def started(serving, tmp_path_factory):
-    with Shell(hub_environment(serving.endpoint, tmp_path_factory.mktemp("home"))) as shell:
+    home = tmp_path_factory.mktemp("home")
+    with Shell(hub_environment(serving.endpoint, home, LOWRES_STILTS_CACHE=str(home / "cache"))) as shell:
         yield shell
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partial
 
 import adapters
 import pytest
@@ -25,20 +26,10 @@ EXACT = {"atol": 1e-5, "rtol": 1e-5}
 TARGETS = {"mood": "classification", "tags": "tagging", "asked": "question_answering"}
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Runs by mode, each made once."""
-    made = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-        def run_of(mode, **changes):
-            key = json.dumps([mode, changes])
-            if key not in made:
-                made[key] = finished_adapters(tmp_path_factory.mktemp(mode), mode, **changes)
-            return made[key]
-
-        yield run_of
+@pytest.fixture
+def runs(once, private_cache):
+    """Runs by mode."""
+    return partial(finished_adapters, once)
 
 
 def plain_model(recipe, quantize="none"):
@@ -165,7 +156,7 @@ def test_a_language_adapter_is_a_package_of_its_own(runs):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_lines_of_the_card_do_what_they_say(runs, mode):
-    recipe, packages = runs(mode)
+    recipe, packages = runs(mode, trained=True)
     for folder in packages.values():
         ids, mask, found = card_scores(folder)
         expected = own_scores(recipe, folder, ids=ids, mask=mask)

@@ -15,21 +15,18 @@ from tests.commands import ask
 from tests.hub.adapter_runs import finished_adapters
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+@pytest.fixture
+def finished(once, private_cache):
     """A run with language adapters on a quantized base, and its packages."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        folder = tmp_path_factory.mktemp("run")
-        base = {"model__quantize": "nf4", "model__embeddings": "int8"}
-        return folder, *finished_adapters(folder, "languages", **base)
+    recipe, packages = finished_adapters(once, "languages", model__quantize="nf4", model__embeddings="int8")
+    return packages["2-target"].parents[2], recipe, packages
 
 
 def test_scores_of_the_card_are_measured_again_each_over_its_language(finished):
     folder, recipe, packages = finished
     warnings = []
     found = measure_again(open_package(packages["2-target"]), open_source(recipe.data), warn=warnings.append)
-    written = json.loads((folder / "run" / "results.json").read_text())["scores"]["mood"]
+    written = json.loads((folder / "results.json").read_text())["scores"]["mood"]
     assert {language: card for language, (card, _, _) in found.items()} == {
         language: score["value"] for language, score in written.items()
     }

@@ -19,13 +19,11 @@ WEIGHTS, CONFIG = "adapter.safetensors", "adapter_config.json"
 BELOW, LANGUAGE = "below/1-intermediate", "languages/sw"
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        languages = finished_adapters(tmp_path_factory.mktemp("run"), "languages")[1]
-        fused = finished_adapters(tmp_path_factory.mktemp("fused"), "fuse")[1]["2-target"]
-        return {"task": languages["2-target"], "language": languages["0-language-sw"], "fused": fused}
+@pytest.fixture(scope="session")
+def packages(once):
+    languages = finished_adapters(once, "languages")[1]
+    fused = finished_adapters(once, "fuse")[1]["2-target"]
+    return {"task": languages["2-target"], "language": languages["0-language-sw"], "fused": fused}
 
 
 @pytest.fixture

@@ -10,21 +10,18 @@ import pytest
 import torch
 import yaml
 
-from lowres_stilts.display import Display
 from lowres_stilts.hub.card import HUB_LICENCES, UNKNOWN, model_card
 from lowres_stilts.hub.card_asking import FIRST, SECOND
 from lowres_stilts.hub.card_code import peft_code
 from lowres_stilts.hub.example import add_example, example_of
-from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import Package, open_package
 from lowres_stilts.hub.write import describe_package
-from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
 from lowres_stilts.tasks.load import find_task
 from tests.hub.adapter_runs import finished_adapters
-from tests.hub.test_pack import IDS, MASK, finished_run, our_scores
-from tests.models import write_tiny_model
+from tests.hub.lora_runs import IDS, MASK, QUICK, finished_lora, our_scores
 from tests.project import write_project
+from tests.runs import finished_run
 
 EXAMPLE = {
     "mood": 'tokenizer("The trains were late again this morning.", return_tensors',
@@ -59,11 +56,9 @@ def computed_in(manifest, compute):
     return manifest.model_copy(update={"base": manifest.base.model_copy(update={"compute": compute})})
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finished_run(tmp_path_factory.mktemp("run"), "bert", "mean")[1][-1]
+@pytest.fixture(scope="session")
+def package(once):
+    return finished_lora(once, "bert", "mean")[1][-1]
 
 
 @pytest.fixture
@@ -74,9 +69,9 @@ def manifest(package):
 @pytest.mark.parametrize("family", ["xlm-roberta", "xlm-roberta-xl", "bert"])
 @pytest.mark.parametrize("target", EXAMPLE)
 def test_the_lines_of_a_lora_give_our_scores_with_the_attention_and_dtype_that_they_name(
-    family, target, tmp_path, private_cache
+    family, target, once, private_cache
 ):
-    recipe, packages = finished_run(tmp_path, family, "library", target)
+    recipe, packages = finished_lora(once, family, "library", target)
     card = (packages[-1] / "README.md").read_text()
     assert EXAMPLE[target] in card
     found, said = run_lines(packages[-1], card)
@@ -113,9 +108,9 @@ def test_the_lines_of_a_mean_head_are_run_in_bf16_where_that_was_meant(package, 
     [("xlm-roberta", {}), ("xlm-roberta-xl", {}), ("bert", {"head": "mean"}), ("bert", {"target__task": "tags"})],
 )
 def test_the_lines_of_a_bottleneck_adapter_are_run_in_bf16_where_that_was_meant(
-    family, changes, tmp_path, private_cache
+    family, changes, once, private_cache
 ):
-    _, packages = finished_adapters(tmp_path, family=family, evaluate__languages=["en"], **changes)
+    _, packages = finished_adapters(once, family=family, evaluate__languages=["en"], **changes)
     folder = packages["2-target"]
     manifest = open_package(folder).manifest
     found, _ = run_lines(folder, model_card(computed_in(manifest, "bf16")))
@@ -229,13 +224,10 @@ def test_the_data_of_earlier_phases_counts_for_the_licence_unless_the_recipe_sta
     assert matter_of(model_card(stated))["license"] == "cc-by-sa-4.0"
 
 
-def test_the_licence_of_a_recipe_reaches_its_packages(tmp_path, private_cache):
-    recipe = Recipe.load(
-        write_project(tmp_path, write_tiny_model(tmp_path / "base"), examples=24, target__transfer="none"),
-        ["licence=CC-BY-4.0", "intermediate=null", "evaluate.languages=[en]", "target.train.epochs=1"],
-    )
-    run(recipe, tmp_path / "run", display=Display(quiet=True))
-    (package,) = pack_run(tmp_path / "run")
+def test_the_licence_of_a_recipe_reaches_its_packages(once):
+    alone = QUICK | {"intermediate": None, "target__transfer": "none"}
+    _, packages = finished_run(once, **alone, settings=["licence=CC-BY-4.0"])
+    (package,) = packages.values()
     assert matter_of((package / "README.md").read_text())["license"] == "cc-by-4.0"
     assert open_package(package).manifest.before == []
 

@@ -9,21 +9,19 @@ from lowres_stilts.hub.evaluate import evaluate_package, measure_again
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.tasks.load import open_source
 from tests.commands import ask
-from tests.hub.test_pack import finished_run
+from tests.hub.lora_runs import finished_lora
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        folder = tmp_path_factory.mktemp("run")
-        return folder, *finished_run(folder, "xlm-roberta", "library")
+@pytest.fixture
+def finished(once, private_cache):
+    recipe, packages = finished_lora(once)
+    return packages[0].parents[2], recipe, packages
 
 
 def test_a_package_scores_what_its_run_scored(finished):
     folder, recipe, packages = finished
     found = evaluate_package(open_package(packages[-1]), open_source(recipe.data), languages=["en"])
-    written = json.loads((folder / "run" / "results.json").read_text())
+    written = json.loads((folder / "results.json").read_text())
     score, before = found["scores"]["mood"]["en"], written["scores"]["mood"]["en"]
     assert (score["n"], score["metric"]) == (before["n"], before["metric"])
     # The package holds bfloat16; one of 24 examples may tip over.
@@ -78,7 +76,7 @@ def test_the_command_names_what_is_wrong(finished):
         (["--source", "hug"], 2),
         (["--source", "hub", "--task", "udpos"], 2),
     ):
-        done = ask("evaluate", folder / "run", *arguments)
+        done = ask("evaluate", folder, *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
 
 

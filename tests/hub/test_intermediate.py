@@ -1,4 +1,4 @@
-"""Runs that begin with packages in the place of an intermediate phase, beside those that trained the same."""
+"""Runs that begin with packages in the place of an intermediate phase, beside those that have the same phase."""
 
 import json
 import shutil
@@ -18,12 +18,12 @@ from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.pipeline import run
 from lowres_stilts.recipe import Recipe
-from tests.hub_repo_server import hub_serving
 from tests.models import write_tiny_model
 from tests.project import write_project
-from tests.shell import Shell, hub_environment
+from tests.runs import packages_of
+from tests.written import write_run
 
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128, "fit": False}
 BOTTLENECK = {"kind": "bottleneck", "reduction": 4}
 PLAIN = ["model.quantize=none", "model.embeddings=none", "model.device=cpu", "evaluate.languages=[en, sw]"]
 BOTH = ["intermediate.tasks=[choice, tags]"]
@@ -37,24 +37,20 @@ def computed_in_bf16(monkeypatch, private_cache):
     monkeypatch.setattr(load, "_cpu_has_bf16", lambda: True)
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    model = write_tiny_model(folder / "base", "xlm-roberta")
-    path = write_project(
-        folder, model, examples=24, intermediate__train=TRAIN, target__train=TRAIN, target__module=None
-    )
+@pytest.fixture(scope="session")
+def project(once, tiny_model):
+    changes = {"intermediate__train": TRAIN, "target__train": TRAIN, "target__module": None}
+    folder = once("project", lambda folder: write_project(folder, tiny_model, examples=24, **changes))
 
     def recipe(*settings):
-        return Recipe.load(path, [*PLAIN, *settings])
+        return Recipe.load(folder / "recipe.yaml", [*PLAIN, *settings])
 
     return recipe
 
 
-def trained(recipe, folder):
-    """A run that trains its intermediate phases, and its packages by phase."""
-    results = run(recipe, folder, display=Display(quiet=True))
-    return results, {path.parent.name: path for path in pack_run(folder)}
+def complete(recipe, folder):
+    """A run whose intermediate phases are written and whose target phase is trained, and its packages by phase."""
+    return write_run(recipe, folder, "1-"), packages_of(folder)
 
 
 def begun_with(recipe, packages, folder, *settings, resume=False):
@@ -71,6 +67,16 @@ def weights(folder, phase="2-target"):
     return load_file(path) | load_file(path.with_name("head.safetensors"))
 
 
+def as_products(tensors):
+    """With the product of A and B, since packages have `alpha / rank` in B, and what is merged of a run in A."""
+    products = {
+        name: tensors[name.replace("lora_A", "lora_B")].float() @ tensor.float()
+        for name, tensor in tensors.items()
+        if "lora_A" in name
+    }
+    return products | {name: tensor for name, tensor in tensors.items() if "lora_" not in name}
+
+
 def same(one, other):
     assert one.keys() == other.keys()
     for name, tensor in one.items():
@@ -78,14 +84,17 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_it_ends_where_a_run_ends_that_trained_the_same_phase(mode, project, tmp_path):
+def test_it_ends_where_a_run_ends_that_has_the_same_phase(mode, project, tmp_path):
     recipe = project(f"target.transfer={mode}", *MODES[mode])
-    before, packages = trained(recipe, tmp_path / "trained")
+    before, packages = complete(recipe, tmp_path / "complete")
     first = [path for phase, path in packages.items() if phase.startswith("1-")]
     after = begun_with(recipe, first, tmp_path / "begun")
     for key in ("scores", "baseline", "gain"):
         assert after[key] == before[key]
-    same(weights(tmp_path / "begun"), weights(tmp_path / "trained"))
+    begun, whole = weights(tmp_path / "begun"), weights(tmp_path / "complete")
+    if mode == "merge":
+        begun, whole = as_products(begun), as_products(whole)
+    same(begun, whole)
     told = [phase["package"]["name"] for phase in after["phases"] if "package" in phase]
     assert told == [open_package(path).manifest.name for path in first]
     assert after["cost"]["training_seconds"] <= before["cost"]["training_seconds"]
@@ -96,7 +105,7 @@ def test_bottleneck_adapters_are_taken_too(mode, project, tmp_path):
     own = f"target.module={json.dumps(BOTTLENECK)}"
     settings = [f"intermediate.module={json.dumps(BOTTLENECK)}", f"target.transfer={mode}", *MODES[mode]]
     recipe = project(*settings, *([] if mode == "continue" else [own]))
-    before, packages = trained(recipe, tmp_path / "trained")
+    before, packages = complete(recipe, tmp_path / "complete")
     first = [path for phase, path in packages.items() if phase.startswith("1-")]
     after = begun_with(recipe, first, tmp_path / "begun")
     assert (after["scores"], after["baseline"]) == (before["scores"], before["baseline"])
@@ -104,17 +113,12 @@ def test_bottleneck_adapters_are_taken_too(mode, project, tmp_path):
         open_package(package)
 
 
-@pytest.fixture(scope="module")
-def first(project, tmp_path_factory):
-    """A trained intermediate package with a head for the target's labels, and the recipe that stands on it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(load, "_cpu_has_bf16", lambda: True)
-        recipe = project(
-            "intermediate.tasks=[mood]", "target.task=mood", "intermediate.module={rank: 4, alpha: 8}"
-        )
-        folder = tmp_path_factory.mktemp("first") / "run"
-        return recipe, trained(recipe, folder)[1]["1-intermediate"], folder
+@pytest.fixture
+def first(project, once):
+    """An intermediate package with a head for the target's labels, and the recipe that stands on it."""
+    recipe = project("intermediate.tasks=[mood]", "target.task=mood", "intermediate.module={rank: 4, alpha: 8}")
+    folder = once("first", lambda folder: complete(recipe, folder / "run")) / "run"
+    return recipe, packages_of(folder)["1-intermediate"], folder
 
 
 def test_what_was_taken_is_in_recipe_results_and_card(first, tmp_path):
@@ -176,7 +180,7 @@ def test_the_head_is_kept(first, tmp_path):
 def test_a_trained_phase_leaves_its_head_as_well(first, tmp_path):
     recipe, _, folder = first
     kept = {"target.head": "keep", "target.train.lr": 1e-9, "target.train.head_lr": 1e-9}
-    run(recipe.changed(kept), tmp_path / "run", display=Display(quiet=True))
+    complete(recipe.changed(kept), tmp_path / "run")
     before = load_file(folder / "phases/1-intermediate/module/head.safetensors")
     after = load_file(tmp_path / "run/phases/2-target/module/head.safetensors")
     for name, tensor in before.items():
@@ -259,7 +263,7 @@ def test_what_cannot_be_begun_with_is_refused(project, first, tmp_path):
     stacked = project(
         f"intermediate.module={json.dumps(BOTTLENECK)}", f"target.module={json.dumps(BOTTLENECK)}", ALONE
     )
-    packages = trained(stacked, tmp_path / "adapters")[1]
+    packages = complete(stacked, tmp_path / "adapters")[1]
     with pytest.raises(PackageError, match="holds several adapters together"):
         begun_with(stacked, [packages["2-target"]], tmp_path / "run")
     with pytest.raises(RecipeError, match="some are LoRAs and others bottleneck adapters"):
@@ -271,33 +275,26 @@ def test_what_cannot_be_begun_with_is_refused(project, first, tmp_path):
         begun_with(recipe, [package], tmp_path / "run", *ties)
 
 
-def test_a_repository_is_pinned_to_its_commit_and_kept(first, tmp_path):
+def test_a_repository_is_pinned_to_its_commit_and_kept(first, hub, shell, tmp_path):
     recipe, package, _ = first
     files = {path.name: path.read_bytes() for path in package.iterdir()}
     values = recipe.model_dump(mode="json", exclude_unset=True)
     values["intermediate"] = {"package": {"id": "me/mood"}}
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))
-    with hub_serving() as hub:
-        repository = hub.repository("me/mood", files)
-        commit = repository.branches["main"]
-        environment = hub_environment(hub.endpoint, tmp_path / "home", LOWRES_STILTS_CACHE=str(tmp_path / "cache"))
-        with Shell(environment) as shell:
-            done = shell("run", path, "-o", tmp_path / "run")
-            assert done.returncode == 0, done.stderr
-            written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["intermediate"]["package"]
-            assert written == [{"id": "me/mood", "revision": commit, "sha256": open_hash(package)}]
-            repository.add("main", {**files, "stilts.json": b"{}"})
-            asked = len(hub.log)
-            again = shell("run", path, "-o", tmp_path / "run", "--resume")
-            assert again.returncode == 0, again.stderr
-            assert len(hub.log) == asked, "what was pinned is there"
-            moved = shell(
-                "run", path, "-o", tmp_path / "run", "--resume", "--set", "intermediate.package.revision=x"
-            )
-            assert moved.returncode != 0
-            unknown = shell("run", path, "-o", tmp_path / "new", "--set", "intermediate.package=me/none")
-            assert unknown.stderr.startswith(
-                "error: intermediate.package: no folder me/none here; on the Hub, me/none:"
-            )
-            assert not (tmp_path / "new").exists()
+    repository = hub.repository("me/mood", files)
+    commit = repository.branches["main"]
+    done = shell("run", path, "-o", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["intermediate"]["package"]
+    assert written == [{"id": "me/mood", "revision": commit, "sha256": open_hash(package)}]
+    repository.add("main", {**files, "stilts.json": b"{}"})
+    asked = len(hub.log)
+    again = shell("run", path, "-o", tmp_path / "run", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert len(hub.log) == asked, "what was pinned is there"
+    moved = shell("run", path, "-o", tmp_path / "run", "--resume", "--set", "intermediate.package.revision=x")
+    assert moved.returncode != 0
+    unknown = shell("run", path, "-o", tmp_path / "new", "--set", "intermediate.package=me/none")
+    assert unknown.stderr.startswith("error: intermediate.package: no folder me/none here; on the Hub, me/none:")
+    assert not (tmp_path / "new").exists()

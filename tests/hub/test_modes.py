@@ -6,16 +6,11 @@ import pytest
 import torch
 from peft import AutoPeftModelForSequenceClassification
 
-from lowres_stilts.display import Display
 from lowres_stilts.encoder.load import load_encoder
-from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
 from lowres_stilts.modules.lora import ModuleStack
-from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import Recipe
-from tests.hub.test_pack import IDS, MASK, our_scores
-from tests.models import write_tiny_model
-from tests.project import write_project
+from tests.hub.lora_runs import IDS, MASK, QUICK, our_scores
+from tests.runs import finished_run
 
 MODES = {
     "stack": [],
@@ -32,13 +27,6 @@ MODES = {
     "dora": ["target.transfer=none", "target.module.dora=true", "target.module.init=gaussian"],
     "lora+": ["target.train.lr_ratio=4", "target.module.targets='.*attention.*(query|value)'"],
 }
-QUICK = ["model.quantize=none", "model.embeddings=none", "model.compute=float32", "evaluate.languages=[en]"]
-QUICK += [
-    "intermediate.train.epochs=1",
-    "target.train.epochs=1",
-    "target.train.lr=2e-2",
-    "intermediate.train.lr=2e-2",
-]
 
 
 def _states(stack):
@@ -47,21 +35,17 @@ def _states(stack):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_package_does_what_the_modules_of_the_run_did(mode, tmp_path, private_cache):
-    model = write_tiny_model(tmp_path / "base", "xlm-roberta")
-    changes = {"target__module": None} if mode == "continue" else {}
-    path = write_project(
-        tmp_path, model, examples=24, intermediate__tasks=["choice", "tags"], model__head="library", **changes
-    )
-    recipe = Recipe.load(path, [*QUICK, *MODES[mode]])
-    results = run(recipe, tmp_path / "run", display=Display())
-    package = open_package(pack_run(tmp_path / "run")[-1])
+def test_the_package_does_what_the_modules_of_the_run_did(mode, once, private_cache):
+    changes = QUICK | {"intermediate__tasks": ["choice", "tags"], "model__head": "library"}
+    changes |= {"target__module": None} if mode == "continue" else {}
+    recipe, packages = finished_run(once, trained=True, settings=MODES[mode], **changes)
+    package = open_package(packages["2-target"])
     assert package.manifest.phase == "2-target"
 
     def encoder():
         return load_encoder(recipe.model.id, quantize="none", embeddings="none", compute="float32", device="cpu")
 
-    phases = tmp_path / "run" / "phases"
+    phases = package.folder.parents[1]
     below = json.loads((phases / "2-target" / "module" / "phase.json").read_text())["below"]
     trained, packed, bare = ModuleStack(encoder()), ModuleStack(encoder()), ModuleStack(encoder())
     for name in (*below, "2-target"):
@@ -72,7 +56,8 @@ def test_the_package_does_what_the_modules_of_the_run_did(mode, tmp_path, privat
     moved = (_states(trained) - _states(bare)).norm()
     lost = (_states(trained) - _states(packed)).norm()
     assert lost < 0.03 * moved  # bfloat16 has 8 bits
-    assert len({phase["phase"] for phase in results["phases"]}) == len(results["phases"])
+    names = [phase["phase"] for phase in json.loads((phases.parent / "results.json").read_text())["phases"]]
+    assert len(set(names)) == len(names)
 
     plain = AutoPeftModelForSequenceClassification.from_pretrained(package.folder, num_labels=3).eval()
     with torch.no_grad():

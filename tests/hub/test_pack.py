@@ -1,4 +1,4 @@
-"""A package of a real run, and plain PEFT with it."""
+"""Packages of LoRA, and plain PEFT with them."""
 
 import json
 
@@ -8,60 +8,21 @@ import transformers
 import yaml
 from peft import AutoPeftModelForSequenceClassification, PeftModel
 
-from lowres_stilts.display import Display
-from lowres_stilts.encoder.load import load_encoder
 from lowres_stilts.encoder.quantize import keep_weights_unpacked
 from lowres_stilts.hub.card import model_card
-from lowres_stilts.hub.pack import pack_run
 from lowres_stilts.hub.verify import open_package
-from lowres_stilts.modules.lora import ModuleStack
-from lowres_stilts.modules.network import Network, make_head
-from lowres_stilts.pipeline import run
-from lowres_stilts.recipe import Recipe
-from lowres_stilts.tasks.families import FAMILIES
-from lowres_stilts.tasks.load import find_task
-from tests.models import write_tiny_model
-from tests.project import write_project
+from tests.hub.lora_runs import IDS, MASK, finished_lora, our_scores
 
 TARGETS = {"mood": "classification", "tags": "tagging", "choice": "multiple_choice"}
 FAMILY = ["xlm-roberta", "xlm-roberta-xl", "bert"]
-IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
-MASK = (IDS != 1).long()
-
-
-def finished_run(folder, family, head, target="mood"):
-    model = write_tiny_model(folder / "base", family)
-    path = write_project(folder, model, examples=24, target__task=target)
-    settings = [f"model.head={head}", "model.quantize=none", "model.embeddings=none", "model.compute=float32"]
-    settings += ["evaluate.baseline=false", "evaluate.languages=[en]", "intermediate.train.epochs=1"]
-    settings += ["target.train.epochs=1", "target.train.lr=2e-2", "intermediate.train.lr=2e-2"]
-    recipe = Recipe.load(path, settings)
-    run(recipe, folder / "run", display=Display())
-    return recipe, pack_run(folder / "run")
-
-
-def our_scores(recipe, package, quantize="none"):
-    """Scores of the stored weights, by our own network on the base with float32 activations."""
-    encoder = load_encoder(recipe.model.id, quantize=quantize, embeddings="none", compute="float32", device="cpu")
-    manifest = package.manifest
-    task = find_task(manifest.tasks[0].name, recipe.tasks, "task")
-    stack = ModuleStack(encoder)
-    stack.add_collapsed("package", package.layers)
-    stack.activate(["package"])
-    family = FAMILIES[task.family]
-    head = make_head(encoder, family.head, family.outputs(task), layout=manifest.head)
-    head.load_state_dict({name: value.float() for name, value in package.heads[task.name].items()})
-    network = Network(stack.model, {task.name: head}).eval()
-    with torch.no_grad():
-        return network(task.name, IDS, MASK)
 
 
 @pytest.mark.parametrize("family", FAMILY)
 @pytest.mark.parametrize("target", TARGETS)
-def test_plain_peft_gives_the_same_scores(family, target, tmp_path, private_cache):
+def test_plain_peft_gives_the_same_scores(family, target, once, private_cache):
     if target == "choice":
         pytest.importorskip("peft")
-    recipe, packages = finished_run(tmp_path, family, "library", "mood" if target == "choice" else target)
+    recipe, packages = finished_lora(once, family, "library", "mood" if target == "choice" else target)
     folder = packages[0] if target == "choice" else packages[-1]
     package = open_package(folder)
     auto = getattr(transformers, package.manifest.auto_class)
@@ -77,8 +38,8 @@ def test_plain_peft_gives_the_same_scores(family, target, tmp_path, private_cach
 
 
 @pytest.mark.parametrize("family", ["xlm-roberta", "bert"])
-def test_plain_peft_gives_the_same_scores_on_an_nf4_base(family, tmp_path, private_cache):
-    recipe, packages = finished_run(tmp_path, family, "library")
+def test_plain_peft_gives_the_same_scores_on_an_nf4_base(family, once, private_cache):
+    recipe, packages = finished_lora(once, family, "library")
     package = open_package(packages[-1])
     settings = transformers.BitsAndBytesConfig(
         load_in_4bit=True,
@@ -98,8 +59,8 @@ def test_plain_peft_gives_the_same_scores_on_an_nf4_base(family, tmp_path, priva
     assert (plain - our_scores(recipe, package)).abs().max() > 1e-4
 
 
-def test_the_auto_class_loads_it_by_the_name_of_the_base(tmp_path, private_cache):
-    recipe, packages = finished_run(tmp_path, "xlm-roberta", "library")
+def test_the_auto_class_loads_it_by_the_name_of_the_base(once, private_cache):
+    recipe, packages = finished_lora(once, "xlm-roberta", "library")
     package = open_package(packages[-1])
     model = AutoPeftModelForSequenceClassification.from_pretrained(packages[-1], num_labels=3).eval()
     with torch.no_grad():
@@ -107,8 +68,8 @@ def test_the_auto_class_loads_it_by_the_name_of_the_base(tmp_path, private_cache
     torch.testing.assert_close(plain, our_scores(recipe, package), atol=1e-5, rtol=1e-5)
 
 
-def test_a_mean_head_lies_beside_the_module(tmp_path, private_cache):
-    recipe, packages = finished_run(tmp_path, "bert", "mean")
+def test_a_mean_head_lies_beside_the_module(once, private_cache):
+    recipe, packages = finished_lora(once, "bert", "mean")
     package = open_package(packages[-1])
     base = transformers.AutoModel.from_pretrained(recipe.model.id, add_pooling_layer=False)
     model = PeftModel.from_pretrained(base, packages[-1]).eval()
@@ -120,8 +81,8 @@ def test_a_mean_head_lies_beside_the_module(tmp_path, private_cache):
     torch.testing.assert_close(plain, our_scores(recipe, package), atol=1e-5, rtol=1e-5)
 
 
-def test_a_stack_is_stored_collapsed_with_its_provenance(tmp_path, private_cache):
-    _, packages = finished_run(tmp_path, "bert", "mean")
+def test_a_stack_is_stored_collapsed_with_its_provenance(once, private_cache):
+    _, packages = finished_lora(once, "bert", "mean")
     first, second = (json.loads((folder / "stilts.json").read_text()) for folder in packages)
     assert (first["rank"], second["rank"]) == (4, 8)
     assert first["stack"] == []
@@ -139,8 +100,8 @@ def test_a_stack_is_stored_collapsed_with_its_provenance(tmp_path, private_cache
         (["text: CC-BY-SA"], {"license": "other", "license_name": "text-cc-by-sa"}),
     ],
 )
-def test_the_front_matter_is_what_the_hub_takes(licences, expected, tmp_path, private_cache):
-    _, packages = finished_run(tmp_path, "bert", "mean")
+def test_the_front_matter_is_what_the_hub_takes(licences, expected, once, private_cache):
+    _, packages = finished_lora(once, "bert", "mean")
     manifest = open_package(packages[-1]).manifest
     (task,) = manifest.tasks
     scores = {"xnli": dict.fromkeys(("sw", "zh-CN", "zh-TW", "sr_Latn"), manifest.scores["mood"]["en"])}

@@ -13,11 +13,9 @@ from tests.hub_repo_server import WRITER
 BELOW = "below/1-intermediate/adapter.safetensors"
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finished_adapters(tmp_path_factory.mktemp("run"), "languages")[1]
+@pytest.fixture(scope="session")
+def packages(once):
+    return finished_adapters(once, "languages")[1]
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 
 from lowres_stilts.errors import BundleError
 from lowres_stilts.export.adapters import write_adapter
-from lowres_stilts.export.onto import export_adapter
 from lowres_stilts.runtime import Bundle, network
 from tests.bundles import copied, summed
 from tests.flat_adapters import Parameter, written
@@ -134,13 +133,6 @@ def bundle_with(zoo, tmp_path):
         return bundle
 
     return make
-
-
-@pytest.fixture(scope="module")
-def exported(zoo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported") / "first"
-    export_adapter(zoo.packages["first"], zoo.bundle, folder)
-    return folder
 
 
 def test_an_adapter_that_takes_more_than_the_base_is_refused(zoo, exported, tmp_path):

@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-from lowres_stilts.export.onto import export_adapter
-
 TRY = """
 import os, sys, tempfile, shutil
 from pathlib import Path
@@ -38,9 +36,8 @@ for number in range(1, loads + 1):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for its memory")
 @pytest.mark.parametrize("loads", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_loads_and_unloads_leave_memory_files_and_mappings_as_they_were(zoo, tmp_path, loads):
-    export_adapter(zoo.packages["first"], zoo.bundle, tmp_path / "first")
-    command = [sys.executable, "-c", TRY, str(zoo.bundle), str(tmp_path / "first"), str(loads)]
+def test_loads_and_unloads_leave_memory_files_and_mappings_as_they_were(zoo, exported, loads):
+    command = [sys.executable, "-c", TRY, str(zoo.bundle), str(exported), str(loads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]

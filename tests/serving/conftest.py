@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 
@@ -24,16 +25,19 @@ def bundle(zoo):
 
 
 @pytest.fixture(scope="session")
-def plain_bundle(zoo, tmp_path_factory):
+def plain_bundle(zoo, once):
     """A bundle with one adapter of each family, so that none has to be named."""
-    folder = shutil.copytree(zoo.bundle, tmp_path_factory.mktemp("plain") / "plain")
+    return once("plain", partial(write_plain, zoo.bundle)) / "plain"
+
+
+def write_plain(bundle, made):
+    folder = shutil.copytree(bundle, made / "plain")
     manifest = json.loads((folder / "bundle.json").read_text())
     for name in ("second-intermediate", "first-intermediate-squad_v2"):
         (folder / "adapters" / f"{name}.onnx_adapter").unlink()
         manifest["adapters"] = [part for part in manifest["adapters"] if part["name"] != name]
     (folder / "bundle.json").write_text(json.dumps(manifest))
     write_sums(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,11 @@ import time
 
 import pytest
 
-from lowres_stilts.export.onto import export_adapter
 from lowres_stilts.runtime.sums import write_sums
 from tests.flat_adapters import Parameter, written
 from tests.serving.service import PATIENCE, service
 
 FILE = "first.onnx_adapter"
-
-
-@pytest.fixture(scope="module")
-def exported(zoo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported") / "first"
-    export_adapter(zoo.packages["first"], zoo.bundle, folder)
-    return folder
 
 
 @pytest.fixture

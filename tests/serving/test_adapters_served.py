@@ -12,7 +12,6 @@ from urllib.parse import quote
 import pytest
 
 from lowres_stilts.errors import UsageError
-from lowres_stilts.export.onto import export_adapter
 from lowres_stilts.runtime.sums import write_sums
 from lowres_stilts.serving.catalog import bundle_name
 from lowres_stilts.serving.keys import add_key
@@ -24,14 +23,6 @@ from tests.serving.service import PATIENCE, service
 from tests.shell import hub_environment
 
 SUFFIX = ".onnx_adapter"
-
-
-@pytest.fixture(scope="module")
-def exported(zoo, tmp_path_factory):
-    """`first`, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("exported") / "first"
-    export_adapter(zoo.packages["first"], zoo.bundle, folder)
-    return folder
 
 
 def variant(exported: Path, folder: Path, name: str, change=str) -> Path:

@@ -1,21 +1,29 @@
+import os
+from functools import partial
+from unittest.mock import patch
+
 import pytest
 
 from lowres_stilts.errors import UsageError
 from lowres_stilts.study.runs import runs_report, write_report
 from tests.commands import ask
 from tests.project import write_project
+from tests.written import written_phases
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny_model):
-    folder = tmp_path_factory.mktemp("report")
-    recipe = write_project(folder, tiny_model, examples=30)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(folder / "cache"))
+@pytest.fixture(scope="session")
+def run(once, tiny_model):
+    return once("report", partial(write_runs, tiny_model))
+
+
+def write_runs(model, folder):
+    quick = {"intermediate__train__fit": False, "target__train__fit": False}
+    recipe = write_project(folder, model, examples=30, **quick)
+    with patch.dict(os.environ, LOWRES_STILTS_CACHE=str(folder / "cache")):
         for name in ("one", "two"):
-            finished = ask("run", recipe, "-o", folder / name, "--set", f"name={name}", "--set", "seed=5")
+            with written_phases(name):
+                finished = ask("run", recipe, "-o", folder / name, "--set", f"name={name}", "--set", "seed=5")
             assert finished.returncode == 0, finished.stderr
-    return folder
 
 
 def test_a_run_writes_its_report(run):

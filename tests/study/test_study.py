@@ -13,7 +13,7 @@ import pytest
 from lowres_stilts.pipeline.hardware import CPU_RUNTIME
 from lowres_stilts.study.store import Store
 from tests.commands import ask, call, command
-from tests.conftest import write_tiny_model
+from tests.models import write_tiny_model
 from tests.study.grids import write_study
 
 KILLS = 10

@@ -1,6 +1,8 @@
 """Curves of loss and dev score in a run's report."""
 
 import json
+import os
+from unittest.mock import patch
 
 import pytest
 
@@ -13,14 +15,17 @@ from lowres_stilts.study.training import MOST_POINTS, curves_of, training_drawin
 from tests.project import write_project
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, tiny_model):
-    folder = tmp_path_factory.mktemp("curves")
-    recipe = Recipe.load(write_project(folder, tiny_model, examples=30), ["evaluate.languages=[en, sw]"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOWRES_STILTS_CACHE", str(folder / "cache"))
-        results = run(recipe, folder / "run", display=Display(quiet=True))
-    return folder / "run", results
+@pytest.fixture(scope="session")
+def finished(once, tiny_model):
+    """A run that was trained, and its results."""
+
+    def make(folder):
+        recipe = Recipe.load(write_project(folder, tiny_model, examples=30), ["evaluate.languages=[en, sw]"])
+        with patch.dict(os.environ, LOWRES_STILTS_CACHE=str(folder / "cache")):
+            run(recipe, folder / "run", display=Display(quiet=True))
+
+    folder = once("curves", make) / "run"
+    return folder, RunFolder(folder).results()
 
 
 def test_curves_are_those_of_the_phases(finished):
