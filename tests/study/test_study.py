@@ -7,9 +7,11 @@ import signal
 import time
 
 import duckdb
+import psutil
 import pytest
 
 from lowres_stilts.pipeline.hardware import CPU_RUNTIME
+from lowres_stilts.study.engines import LocalEngine
 from lowres_stilts.study.store import Store
 from tests.commands import ask
 from tests.conftest import write_tiny_model
@@ -35,7 +37,7 @@ def study(place):
 
 @pytest.fixture(scope="module")
 def whole(place, study):
-    finished = call_forked("study", study, "-o", place / "whole", "--workers", "2")
+    finished = ask("study", study, "-o", place / "whole", "--workers", "2")
     assert finished.returncode == 0, finished.stderr
     return place / "whole"
 
@@ -124,6 +126,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, s
             break
         process.kill()
         process.wait()
+        _wait_for_the_end_of_workers(log, lines)
         kills += 1
     assert kills >= KILLS // 2, kills  # each gets somewhere, so a fast machine may be done before the tenth
     print(f"{kills} kills")  # noqa: T201
@@ -132,6 +135,26 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, s
     assert _content(killed) == _content(whole)
     assert _timeless(killed)["rows"] == _timeless(whole)["rows"]
     assert not list(killed.rglob("*.tmp"))
+
+
+def _wait_for_the_end_of_workers(log, lines):
+    """Which end with their study."""
+    events = [json.loads(line) for line in log.read_text().splitlines()[lines:]]
+    deadline = time.monotonic() + 30
+    while any(psutil.pid_exists(event["pid"]) for event in events if "pid" in event):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_workers_have_the_variables_of_their_study_and_ignore_interrupts(place, monkeypatch):
+    for value in ("first", "second"):
+        monkeypatch.setenv("MINE", value)
+        engine = LocalEngine(1)
+        try:
+            assert engine._pool.submit(os.getenv, "MINE").result() == value
+            assert engine._pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+        finally:
+            engine.close()
 
 
 def test_a_killed_worker_is_replaced(place, study, whole):
