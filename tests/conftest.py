@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests import forks
 from tests.models import tiny_base
 from tests.once import Once
 
@@ -24,6 +26,14 @@ for name, examples in (("quick", 25), ("thorough", 100)):
         name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
 settings.load_profile("quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server of forks for all processes of a test run."""
+    if forks.ADDRESS not in os.environ:
+        server = contextlib.ExitStack()
+        os.environ[forks.ADDRESS] = server.enter_context(forks.serving())
+        config.add_cleanup(server.close)
 
 
 @pytest.fixture(autouse=True)

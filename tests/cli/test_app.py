@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.commands import ask, call, command
+from tests.commands import ask
+from tests.forks import call_forked, forked
 from tests.project import write_project
 
 
@@ -82,7 +83,7 @@ def test_a_malformed_line_names_file_and_line_and_writes_nothing(tmp_path, tiny_
 
 def test_json_alone_goes_to_standard_output(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
-    done = call("run", recipe, "-o", tmp_path / "run", "--json", "--set", "evaluate.languages=[sw]")
+    done = call_forked("run", recipe, "-o", tmp_path / "run", "--json", "--set", "evaluate.languages=[sw]")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((tmp_path / "run" / "results.json").read_text())
 
@@ -97,14 +98,7 @@ def test_table_has_every_language(tmp_path, tiny_model, private_cache):
 
 def test_interrupting_says_how_to_go_on(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
-    process = subprocess.Popen(
-        command("run", recipe, "-o", tmp_path / "run", "--set", "intermediate.train.epochs=1000"),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell's & ignores it
-    )
-    with process:
+    with forked("run", recipe, "-o", tmp_path / "run", "--set", "intermediate.train.epochs=1000") as process:
         try:
             while not (tmp_path / "run" / "log.jsonl").exists():
                 assert process.poll() is None

@@ -2,14 +2,12 @@
 
 import json
 import random
-import resource
-import signal
-import subprocess
 import time
 
 import pytest
 
-from tests.commands import ask, call, command
+from tests.commands import ask
+from tests.forks import call_forked, forked
 from tests.project import write_project
 
 TIMELESS = ("scores", "baseline", "gain", "mean_without_english")
@@ -53,9 +51,7 @@ def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache, kills):
     rng = random.Random(seed)
     done = 0
     while done < kills:
-        process = subprocess.Popen(
-            command("run", recipe, "-o", killed, "--resume"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = forked("run", recipe, "-o", killed, "--resume")
         lines = (killed / "log.jsonl").read_text().count("\n") if (killed / "log.jsonl").exists() else 0
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
@@ -66,11 +62,11 @@ def test_kill_9_at_random_moments(tmp_path, tiny_model, private_cache, kills):
         time.sleep(rng.uniform(0, working / kills))
         if process.poll() is not None:
             break
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         done += 1
     assert done >= 2
-    finished = call("run", recipe, "-o", killed, "--resume")
+    finished = ask("run", recipe, "-o", killed, "--resume")  # whose sets are in another order than those of forks
     assert finished.returncode == 0, finished.stderr
     for key in TIMELESS:
         assert _results(killed)[key] == _results(whole)[key]
@@ -85,19 +81,14 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, t
     recipe = write_project(tmp_path, tiny_model, intermediate__train={"epochs": 20, "checkpoint_every": 1})
     folder = tmp_path / "run"
     checkpoint = folder / "phases" / "1-intermediate" / "checkpoint.safetensors"
-    process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
+    process = forked("run", recipe, "-o", folder)
     while not checkpoint.exists():
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     before = checkpoint.read_bytes()
-
-    def no_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, len(before) // 2))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    stopped = call("run", recipe, "-o", folder, "--resume", preexec_fn=no_room)
+    stopped = call_forked("run", recipe, "-o", folder, "--resume", file_limit=len(before) // 2)
     assert stopped.returncode == 1
     last = stopped.stderr.strip().splitlines()[-1]
     assert last.startswith(f"error: cannot write {checkpoint}: ")
@@ -119,7 +110,7 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path, tiny_model, private_cac
 def test_a_run_in_use_is_refused(tmp_path, tiny_model, private_cache):
     recipe = write_project(tmp_path, tiny_model)
     folder = tmp_path / "run"
-    process = subprocess.Popen(command("run", recipe, "-o", folder), stderr=subprocess.DEVNULL)
+    process = forked("run", recipe, "-o", folder)
     while not (folder / "recipe.yaml").exists():
         time.sleep(0.01)
     second = ask("run", recipe, "-o", folder, "--resume")

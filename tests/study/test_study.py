@@ -4,15 +4,17 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 
 import duckdb
+import psutil
 import pytest
 
 from lowres_stilts.pipeline.hardware import CPU_RUNTIME
+from lowres_stilts.study.engines import LocalEngine
 from lowres_stilts.study.store import Store
-from tests.commands import ask, call, command
+from tests.commands import ask
+from tests.forks import call_forked, forked
 from tests.models import write_tiny_model
 from tests.study.grids import write_study
 
@@ -35,7 +37,7 @@ def study(place):
 
 @pytest.fixture(scope="module")
 def whole(place, study):
-    finished = call("study", study, "-o", place / "whole", "--workers", "2")
+    finished = ask("study", study, "-o", place / "whole", "--workers", "2")
     assert finished.returncode == 0, finished.stderr
     return place / "whole"
 
@@ -111,11 +113,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, s
     killed = place / "killed"
     kills = 0
     while kills < KILLS:
-        process = subprocess.Popen(
-            command("study", study, "-o", killed, "--resume", "--workers", "2"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = forked("study", study, "-o", killed, "--resume", "--workers", "2")
         log = killed / "log.jsonl"
         lines = log.read_text().count("\n") if log.exists() else 0
         deadline = time.monotonic() + 90
@@ -126,23 +124,42 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_store(place, s
         time.sleep(rng.uniform(0, 0.3))
         if process.poll() is not None:
             break
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
+        _wait_for_the_end_of_workers(log, lines)
         kills += 1
     assert kills >= KILLS // 2, kills  # each gets somewhere, so a fast machine may be done before the tenth
     print(f"{kills} kills")  # noqa: T201
-    finished = call("study", study, "-o", killed, "--resume", "--workers", "2")
+    finished = call_forked("study", study, "-o", killed, "--resume", "--workers", "2")
     assert finished.returncode == 0, finished.stderr
     assert _content(killed) == _content(whole)
     assert _timeless(killed)["rows"] == _timeless(whole)["rows"]
     assert not list(killed.rglob("*.tmp"))
 
 
+def _wait_for_the_end_of_workers(log, lines):
+    """Which end with their study."""
+    events = [json.loads(line) for line in log.read_text().splitlines()[lines:]]
+    deadline = time.monotonic() + 30
+    while any(psutil.pid_exists(event["pid"]) for event in events if "pid" in event):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_workers_have_the_variables_of_their_study_and_ignore_interrupts(place, monkeypatch):
+    for value in ("first", "second"):
+        monkeypatch.setenv("MINE", value)
+        engine = LocalEngine(1)
+        try:
+            assert engine._pool.submit(os.getenv, "MINE").result() == value
+            assert engine._pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+        finally:
+            engine.close()
+
+
 def test_a_killed_worker_is_replaced(place, study, whole):
     folder = place / "worker"
-    process = subprocess.Popen(
-        command("study", study, "-o", folder, "--workers", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = forked("study", study, "-o", folder, "--workers", "2")
     _kill_a_worker(folder, process)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -153,11 +170,7 @@ def test_a_killed_worker_is_replaced(place, study, whole):
 def test_ray_gives_the_same_and_begins_again_what_a_killed_worker_did(place, study, whole):
     pytest.importorskip("ray")
     folder = place / "ray"
-    process = subprocess.Popen(
-        command("study", study, "-o", folder, "--engine", "ray", "--workers", "2"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    process = forked("study", study, "-o", folder, "--engine", "ray", "--workers", "2")
     _kill_a_worker(folder, process)
     _, errors = process.communicate()
     assert process.returncode == 0, errors

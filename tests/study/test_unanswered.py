@@ -2,7 +2,7 @@
 
 import json
 
-from tests.commands import call
+from tests.commands import ask
 from tests.study.grids import write_study
 
 
@@ -10,7 +10,7 @@ def test_a_target_without_answers_is_predicted_and_the_others_are_judged(tmp_pat
     study = write_study(tmp_path, tiny_model, axes__seeds=[1], axes__intermediate={"choice": None}, claims=[])
     for path in (tmp_path / "data").glob("mood-test-*.tsv"):
         path.write_text("".join(line.partition("\t")[0] + "\n" for line in path.read_text().splitlines()))
-    done = call("study", study, "-o", tmp_path / "out", "--json")
+    done = ask("study", study, "-o", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     assert [row["target"] for row in results["rows"]] == ["pairs"]

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from lowres_stilts.training.team import ALONE, joined
+from tests.forks import Forked
 from tests.models import write_tiny_model
 from tests.teams import end_of, start_team
 from tests.training.pair import SCENARIOS, trained
@@ -20,7 +21,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory, model):
     folder = tmp_path_factory.mktemp("pair")
-    ended = end_of(start_team(["-m", "tests.training.pair", model, folder]))
+    ended = end_of(start_team(["-m", "tests.training.pair", model, folder], Forked))
     assert [code for code, _, _ in ended] == [0, 0], ended
     return folder
 

@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lowres_stilts.errors import RunError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 """How often a step is begun again when its worker dies; it goes on from its last checkpoint."""
-PARENT_EVERY = 0.2
-"""Seconds between two looks whether the study is still there."""
 
 
 class Engine(Protocol):
@@ -98,20 +97,35 @@ class LocalEngine:
             return None
 
     def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
+        # CUDA and the libraries of macOS are not safe to fork.
+        spawns = self._gpus or sys.platform in {"darwin", "win32"}
+        context = multiprocessing.get_context("spawn") if spawns else _forking()
         devices: Queue[int] = context.Queue()
         for number in range(self.workers):
             devices.put(number % self._gpus if self._gpus else -1)
-        return ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(os.getpid(), devices))
+        return ProcessPoolExecutor(self.workers, context, initializer=_begin, initargs=(dict(os.environ), devices))
 
 
-def _begin(parent: int, devices: "Queue[int]") -> None:
-    """Sets up a process: its GPU, or one thread, and an end when the study has ended."""
+def _forking() -> BaseContext:
+    """Makes forks of a server that imports the libraries once, which takes seconds; they begin at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lowres_stilts.study.preload"])
+    # Workers asked for while it imports would come to nothing, and say so, after an interrupt.
+    first = context.Process(target=os.getpid)
+    first.start()
+    first.join()
+    return context
+
+
+def _begin(environment: Mapping[str, str], devices: "Queue[int]") -> None:
+    """Sets up a process: the study's variables, its GPU, and an end when the study has ended."""
+    os.environ.clear()  # a server that was started for an earlier study has that one's
+    os.environ.update(environment)
     device = devices.get()
     if device >= 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the study itself is interrupted, and ends its processes
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_study, daemon=True).start()
     quiet_worker()
 
 
@@ -125,10 +139,11 @@ def quiet_worker() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_EVERY)
-    os._exit(1)
+def _end_with_study() -> None:
+    study = multiprocessing.parent_process()
+    if study is not None:
+        study.join()
+        os._exit(1)
 
 
 class RayEngine:
