@@ -9,7 +9,7 @@ quickstart: $(VENV)/.starter  ## the three phases on two CPU cores, nothing down
 
 # Two processes of one thread each: threads of several processes that wait for each other's cores are far slower.
 test: $(VENV)/.dev  ## the fast suite
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not slow" --numprocesses 2 --dist worksteal --durations 20
 
 test-all: $(VENV)/.dev  ## everything, the small recipes of every task included
 	$(VENV)/bin/pytest --hypothesis-profile thorough
