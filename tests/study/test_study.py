@@ -141,9 +141,16 @@ def _wait_for_the_end_of_workers(log, lines):
     """Which end with their study."""
     events = [json.loads(line) for line in log.read_text().splitlines()[lines:]]
     deadline = time.monotonic() + 30
-    while any(psutil.pid_exists(event["pid"]) for event in events if "pid" in event):
+    while any(_is_running(event["pid"]) for event in events if "pid" in event):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def _is_running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_workers_have_the_variables_of_their_study_and_ignore_interrupts(place, monkeypatch):
