@@ -29,6 +29,7 @@ class Shell:
     """Runs commands, importing the libraries once."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.shell"],
             cwd=Path(__file__).parent.parent,

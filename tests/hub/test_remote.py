@@ -257,7 +257,8 @@ def test_a_place_that_cannot_be_written(hub, shell, sound, tmp_path):
 def test_two_pulls_to_one_place_do_not_meet(hub, shell, sound, tmp_path):
     hub.repository("me/mood", contents(sound))
     hub.stall = threading.Event()
-    variables = hub_environment(hub.endpoint, tmp_path / "home")
+    cache = shell.environment["LOWRES_STILTS_CACHE"]  # where both hold the place
+    variables = hub_environment(hub.endpoint, tmp_path / "home", LOWRES_STILTS_CACHE=cache)
     first = subprocess.Popen(command("hub", "pull", "me/mood"), env=variables, cwd=tmp_path)
     assert hub.stalled.wait(60)
     second = shell("hub", "pull", "me/mood", "-o", tmp_path / "adapters" / "mood")

@@ -13,7 +13,7 @@ from lowres_stilts.serving.catalog import Shelf
 from lowres_stilts.sums import sha256_of
 from tests.bundles import sentence
 from tests.serving.service import PATIENCE, service
-from tests.serving.test_adapters_served import admin, exported, folder, until, variant
+from tests.serving.test_adapters_served import admin, folder, until, variant
 
 __all__ = ["admin", "exported", "folder"]
 CLIENTS = 6
