@@ -21,9 +21,15 @@ def unknown(uid): raise KeyError(f"getpwuid(): uid not found: {uid}")
 pwd.getpwuid = unknown
 os.environ.pop("HOME", None)
 from lowres_stilts.cli import main
-sys.argv[0] = "lowres-stilts"
-main()
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["lowres-stilts", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
 """
+"""Commands, a line each, in a process that imports the libraries without a home and a name."""
 
 
 @pytest.fixture
@@ -143,23 +149,20 @@ def test_commands_start_for_a_user_without_name_and_home(tmp_path, tiny_model):
     environment |= {"TMPDIR": str(tmp_path)}
     (tmp_path / "data" / "panx").mkdir(parents=True)
     (tmp_path / "data" / "panx" / "train-en.tsv").write_text("Nairobi\tB-LOC\n")
-    for words in (
-        ["doctor"],
-        ["plan", "r.yaml", "--set", f"model.id={tiny_model}"],
-        ["data", "check", "data", "--model", str(tiny_model)],
-    ):
-        (tmp_path / "r.yaml").write_text(
-            "name: r\nmodel: {id: x, device: cpu}\ndata: {source: files}\n"
-            "tasks: {pairs: {family: retrieval, languages: [sw]}}\ntarget: {task: pairs, transfer: none}\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", NOBODY, *words],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+    (tmp_path / "r.yaml").write_text(
+        "name: r\nmodel: {id: x, device: cpu}\ndata: {source: files}\n"
+        "tasks: {pairs: {family: retrieval, languages: [sw]}}\ntarget: {task: pairs, transfer: none}\n"
+    )
+    commands = ("doctor", f"plan r.yaml --set model.id={tiny_model}", f"data check data --model {tiny_model}")
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY],
+        input="\n".join(commands),
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     assert stat.S_IMODE((tmp_path / f"lowres-stilts-{os.getuid()}").stat().st_mode) == 0o700
     assert not (tmp_path / "~").exists()

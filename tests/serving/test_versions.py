@@ -15,7 +15,7 @@ from tests.bundles import sentence
 from tests.serving.service import PATIENCE, service
 from tests.serving.test_adapters_served import admin, folder, until, variant
 
-__all__ = ["admin", "exported", "folder"]
+__all__ = ["admin", "folder"]
 CLIENTS = 6
 LOWER, UPPER = {"glad", "sad", "calm"}, {"GLAD", "SAD", "CALM"}
 ROLLBACK = "/admin/adapters/extra/rollback"

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from lowres_stilts.study.statistics import (
     Estimate,
@@ -28,9 +27,12 @@ def _sample(values, spread=1.0, seed=0, samples=4000):
     return Sample(values, values[:, None] + spread * rng.standard_normal(samples))
 
 
-@settings(max_examples=20)  # each takes statsmodels a twentieth of a second
+@pytest.mark.slow
+@settings(max_examples=20)  # each takes statsmodels a twentieth of a second, and its import takes five
 @given(P_VALUES)
 def test_holm_is_that_of_statsmodels(p_values):
+    from statsmodels.stats.multitest import multipletests
+
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
