@@ -4,7 +4,7 @@ import json
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lowres_stilts.data.conll import read_conll, without_language_prefix
@@ -231,6 +231,8 @@ def test_any_json_objects_give_records_or_a_data_error(name, objects, folder):
     only_records_or_a_data_error(name, lines.encode(), folder)
 
 
+@example(pairs=[("{", "a"), ("b", "c")], parallel=True)
+@example(pairs=[("[", "a")], parallel=True)
 @given(pairs=st.lists(st.tuples(WORD, WORD), max_size=5), parallel=st.booleans())
 def test_sentence_pairs_that_are_written_are_read_back(pairs, parallel, folder):
     if parallel:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from lowres_stilts.data.readers import Record, first_line, read_jsonl, read_line
 from lowres_stilts.errors import DataError
 
 JSON = {".json", ".jsonl", ".ndjson"}
+ALONE = {"{": ('"', "}"), "[": ("{", "]")}
+"""What a document may begin with on a line of its own, and what comes then; else it is somebody's text."""
 LIST_BEGINS = re.compile(r"\[\s*($|\{)")
 MARKUP = re.compile(r"<(\?xml|!doctype|html)\b", re.IGNORECASE)
 
@@ -19,7 +22,15 @@ def is_json(path: Path) -> bool:
     if path.suffix.lower() in JSON:
         return True
     line = first_line(path)[1].strip()
-    return line == "{" or bool(LIST_BEGINS.match(line)) or _object(line) is not None
+    if line in ALONE:
+        return _second_line(path).startswith(ALONE[line])
+    return bool(LIST_BEGINS.match(line)) or _object(line) is not None
+
+
+def _second_line(path: Path) -> str:
+    """What follows the first line that is not blank, blank ones left out."""
+    several = (line.strip() for _, line in read_lines(path) if line.strip())
+    return next(islice(several, 1, None), "")
 
 
 def has_records(path: Path) -> bool:
