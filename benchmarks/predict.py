@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from lowres_stilts.export.bundle import export_bundle
 from report import Result, data_dir, print_results, write_report
 
 PACKAGE = Path(__file__).parents[1] / "adapters" / "panx-small"
+COMMAND = [sys.executable, "-m", "lowres_stilts"]
 BATCH_SIZES = (1, 32)
 SEED = 13
 
@@ -38,7 +38,7 @@ def main() -> None:
     texts = sentences(count)
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "bundle"
-        export_bundle([PACKAGE], bundle)
+        subprocess.run([*COMMAND, "export", PACKAGE, "-o", bundle], check=True)
         speeds = compared(bundle, texts, rounds)
         whole = labelled(bundle, texts, Path(scratch), kills)
     ours, theirs = (median(speeds[name]) for name in ("predict", "pipeline"))
@@ -111,7 +111,7 @@ def labelled(bundle: Path, texts: Sequence[str], folder: Path, kills: int) -> di
     """The command over the whole file: seconds, memory over time, and whether kills change a byte."""
     source, whole, killed = folder / "texts.txt", folder / "whole.jsonl", folder / "killed.jsonl"
     source.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-    command = [sys.executable, "-m", "lowres_stilts", "predict", bundle, source, "-o"]
+    command = [*COMMAND, "predict", bundle, source, "-o"]
     started, resident = time.perf_counter(), []
     process = subprocess.Popen([*command, whole], stderr=subprocess.DEVNULL)
     while process.poll() is None:
