@@ -21,22 +21,19 @@ from tests.conftest import ROOT
 RECORDS = Path(__file__).with_name("shown.json")
 RECORD = "LOWRES_STILTS_RECORD_SHOWN"
 """The variable that has passes recorded."""
-SOURCES = ("src/lowres_stilts", "configs", "tests/docs")
-"""What pages run, and what runs them."""
+SOURCES = ("src/lowres_stilts", "configs", "tests/docs/data.py", "tests/docs/pages.py")
+"""What pages run, and what follows them."""
 
 
 def fingerprint(page: Path) -> str:
-    """Of a page, the package's version of every file, and the libraries that it pins."""
+    """Of a page, the files that it runs or that follow it, and the libraries that pyproject.toml names."""
     found = sha256()
-    files = sorted(path for name in SOURCES for path in (ROOT / name).rglob("*") if _counts(path))
+    candidates = (path for name in SOURCES for path in (ROOT / name, *(ROOT / name).rglob("*")))
+    files = sorted(path for path in candidates if path.is_file() and "__pycache__" not in path.parts)
     for path in [page, ROOT / "pyproject.toml", *files]:
         content = path.read_bytes()
         found.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
     return found.hexdigest()
-
-
-def _counts(path: Path) -> bool:
-    return path.is_file() and "__pycache__" not in path.parts and path != RECORDS
 
 
 def records() -> dict[str, str]:
