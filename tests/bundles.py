@@ -16,7 +16,7 @@ from tests.once import Once
 from tests.project import MOODS
 from tests.runs import finished_run
 
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 256, "fit": False}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 256}
 MODULE = {"rank": 4, "alpha": 8}
 SHORT = 24
 """Most tokens of a sequence: long texts need several windows."""

@@ -98,7 +98,7 @@ def write_project(folder: Path, model: Path, /, *, examples: int = 24, fit: bool
             place[last] = value
     for section in ("intermediate", "target", "languages"):
         if settings := (recipe.get(section) or {}).get("train"):
-            settings.setdefault("fit", fit)
+            recipe[section]["train"] = {"fit": fit, **settings}  # the caller's own stays as it is
     path_of_recipe = folder / "recipe.yaml"
     path_of_recipe.write_text(yaml.safe_dump(recipe, sort_keys=False))
     return path_of_recipe

@@ -13,7 +13,7 @@ from tests.runs import finished_run
 IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 6, 2, 1]])
 MASK = (IDS != 1).long()
 MODULE = {"kind": "bottleneck", "reduction": 4}
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128, "fit": False}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
 QUICK = {
     "intermediate__module": MODULE,
     "intermediate__train": TRAIN,

@@ -23,7 +23,7 @@ from tests.project import write_project
 from tests.runs import packages_of
 from tests.written import write_run
 
-TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128, "fit": False}
+TRAIN = {"epochs": 1, "lr": 2e-2, "tokens_per_batch": 128}
 BOTTLENECK = {"kind": "bottleneck", "reduction": 4}
 PLAIN = ["model.quantize=none", "model.embeddings=none", "model.device=cpu", "evaluate.languages=[en, sw]"]
 BOTH = ["intermediate.tasks=[choice, tags]"]
@@ -204,7 +204,7 @@ def test_resuming_goes_on_and_refuses_another_package(first, tmp_path):
     shutil.rmtree(tmp_path / "run" / "phases" / "2-target")
     again = begun_with(recipe, [mine], tmp_path / "run", resume=True)
     assert again["scores"] == done["scores"]
-    other = shutil.rmtree(mine)
+    shutil.rmtree(mine)
     begun_with(recipe, [package], tmp_path / "other")
     (other,) = pack_run(tmp_path / "other")
     shutil.copytree(other, mine)

@@ -226,8 +226,10 @@ def test_kill_9_and_gone_on_with(zoo, write, tmp_path):
 
 def test_a_broken_pipe_ends_it_in_silence_and_no_torch_is_needed(zoo):
     code = (
-        "import sys; sys.argv[1:] = sys.argv[1:]; from lowres_stilts.cli import main; main(); "
-        "sys.stderr.write(' '.join(sorted({'torch', 'transformers', 'peft'} & set(sys.modules))))"
+        "import atexit, sys; from lowres_stilts.cli import main; "
+        "heavy = {'torch', 'transformers', 'peft'}; "
+        "atexit.register(lambda: sys.stderr.write(' '.join(heavy & set(sys.modules)))); "
+        "main()"
     )
     words = [sys.executable, "-c", code, "predict", zoo.bundle, "--adapter", "first"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

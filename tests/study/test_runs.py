@@ -17,8 +17,7 @@ def run(once, tiny_model):
 
 
 def write_runs(model, folder):
-    quick = {"intermediate__train__fit": False, "target__train__fit": False}
-    recipe = write_project(folder, model, examples=30, **quick)
+    recipe = write_project(folder, model, examples=30)
     with patch.dict(os.environ, LOWRES_STILTS_CACHE=str(folder / "cache")):
         for name in ("one", "two"):
             with written_phases(name):
